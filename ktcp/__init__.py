@@ -1,0 +1,54 @@
+# -*- test-case-name: ktcp.test.test_init -*-
+"""
+ktcp: an HTTP/1.1 server and an echo server on Twisted.
+
+Importing this package stays cheap: twistd imports it to print its help, so the
+public names below are loaded from their rooms when first asked for (PEP 562),
+and neither h11 nor a reactor comes with them before that.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ktcp.echo import ChargenFactory, DiscardFactory, EchoFactory
+    from ktcp.http.message import Headers, Request, Response
+    from ktcp.http.protocol import HTTPFactory
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "ChargenFactory",
+    "DiscardFactory",
+    "EchoFactory",
+    "HTTPFactory",
+    "Headers",
+    "Request",
+    "Response",
+    "__version__",
+]
+
+_ROOMS = {
+    "ChargenFactory": "ktcp.echo",
+    "DiscardFactory": "ktcp.echo",
+    "EchoFactory": "ktcp.echo",
+    "HTTPFactory": "ktcp.http.protocol",
+    "Headers": "ktcp.http.message",
+    "Request": "ktcp.http.message",
+    "Response": "ktcp.http.message",
+}
+
+
+def __getattr__(name: str) -> object:
+    """
+    Load a public name from the room it lives in.
+
+    @raise AttributeError: There is no such public name.
+    """
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_ROOMS[name]), name)
+    globals()[name] = value
+    return value

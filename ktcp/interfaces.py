@@ -1,0 +1,74 @@
+# -*- test-case-name: ktcp.test.test_interfaces -*-
+"""
+What ktcp asks of a protocol that it serves, and what it hands to it.
+
+A protocol is added to C{twistd ktcp} by a package that drops one file into
+C{twisted/plugins/}; ktcp's own protocols come in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from zope.interface import Attribute, Interface
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What a protocol plugin may use of the process it is served in.
+
+    @ivar reactor: The reactor that runs the service; never import another.
+    """
+
+    reactor: Any
+
+
+class IProtocolPlugin(Interface):
+    """
+    A protocol that C{twistd ktcp} can serve.
+
+    For a plugin called NAME the command line gets C{--NAME ENDPOINT}
+    (repeatable), C{--NAME-port N}, C{--no-NAME} and an option for each of its
+    own parameters.  A plugin object is made whenever any twistd prints its
+    help, so it stays light: it imports its protocol in L{makeFactory}, not
+    before.  L{ktcp.plugin.ProtocolPlugin} does all this for a plugin that can
+    name its factory maker as a string.
+    """
+
+    name = Attribute(
+        """
+        C{str}: the stem of the options; lower-case letters, digits and
+        hyphens, beginning with a letter.  The first plugin to claim a name
+        has it (in the order of their modules' names, ktcp's own first).
+        """
+    )
+
+    description = Attribute("C{str}: one line for C{--help}.")
+
+    defaultPort = Attribute(
+        """
+        C{int} from 0 to 65535: the TCP port served when the user says
+        nothing; L{None}: off until asked for, the right choice for a
+        distribution that is only installed beside others.
+        """
+    )
+
+    parameters = Attribute(
+        """
+        A sequence of L{ktcp.parameters.Parameter}: the protocol's own.
+        """
+    )
+
+    def makeFactory(parameters, context):
+        """
+        Make the factory that serves all of the protocol's listeners.
+
+        @param parameters: A mapping with the checked value of each of the
+            plugin's parameters by its name.
+        @param context: A L{Context}.
+        @return: A L{twisted.internet.interfaces.IProtocolFactory}.
+        @raise ValueError: The values are each right but do not go together;
+            the message is shown as one line and nothing is served.
+        """

@@ -1,0 +1,72 @@
+# -*- test-case-name: ktcp.test.test_parameters -*-
+"""
+What a parameter is, and how a value given as text is checked.
+
+Kernel modules declare theirs with C{module_param(name, type, perm)} and the
+kernel's C{parse_args} refuses a bad value before the module starts.  Here a
+L{Parameter} is declared the same way, by the service for itself and by each
+protocol plugin for its own, and L{ktcp.options} makes command line options of
+them.  Pure: nothing here opens, listens or prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """
+    One parameter, as it appears on the command line.
+
+    @ivar name: The option's name without dashes.  Lower-case letters, digits
+        and hyphens; a plugin's begin with the plugin's name.
+    @ivar description: One sentence for C{--help}, with the unit of the value.
+    @ivar default: The checked value that holds when the option is not given.
+    @ivar check: From the text given to the checked value.  Raises
+        C{ValueError} whose message completes "must be ...".  L{None} makes a
+        flag: no value, C{True} when given.
+    @ivar metavar: What C{--help} calls the value.
+    @ivar repeatable: The option may come more than once; the checked values
+        are a list, in the order given, and C{default} is a sequence of them.
+    """
+
+    name: str
+    description: str
+    default: object = None
+    check: Callable[[str], object] | None = str
+    metavar: str = "VALUE"
+    repeatable: bool = False
+
+
+def integerBetween(lowest: int, highest: int) -> Callable[[str], int]:
+    """
+    Make a check for a whole number of a range, both ends included.
+    """
+
+    def check(text: str) -> int:
+        # int() takes underscores, blanks, signs and digits of other scripts;
+        # an operator who typed those meant something else.
+        if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+            raise ValueError(f"a whole number from {lowest} to {highest}")
+        return int(text)
+
+    return check
+
+
+port = integerBetween(0, 65535)
+
+
+def interface(text: str) -> str:
+    """
+    Check the address of a network interface: IPv4 or IPv6, scope allowed.
+
+    @raise ValueError: It is a host name or no address at all.
+    """
+    try:
+        ip_address(text)
+    except ValueError:
+        raise ValueError("an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
+    return text

@@ -1,0 +1,53 @@
+"""
+The build of ktcp.  The plugin file is listed as a single module on purpose:
+listing C{twisted.plugins} as a package would claim a folder that is Twisted's.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(
+    r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M
+)
+assert VERSION is not None
+
+setup(
+    name="ktcp",
+    version=VERSION[1],
+    description="A fast, strict HTTP/1.1 and echo server, as a Twisted plugin",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    package_dir={"": "."},
+    packages=find_packages(include=["ktcp", "ktcp.*"]),
+    py_modules=["twisted.plugins.ktcp_plugin"],
+    package_data={"ktcp": ["py.typed"]},
+    zip_safe=False,
+    install_requires=[
+        "twisted>=24.7",
+        "h11>=0.16",
+        "service-identity",
+        "pyopenssl",
+    ],
+    extras_require={
+        "test": ["hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "docs": ["sphinx", "furo"],
+        "bench": [],
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Framework :: Twisted",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Topic :: Internet :: WWW/HTTP :: HTTP Servers",
+        "Typing :: Typed",
+    ],
+)

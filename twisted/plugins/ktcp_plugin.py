@@ -1,0 +1,38 @@
+"""
+What ktcp plugs into Twisted.
+
+twistd may import this file just to print its help, and a failure here only
+costs the subcommand a line in the log: nothing below loads h11, TLS or a reactor.
+"""
+
+from twisted.application.service import ServiceMaker
+
+from ktcp.plugin import ProtocolPlugin
+
+ktcp = ServiceMaker(
+    "ktcp",
+    "ktcp.service",
+    "An HTTP/1.1 server, an echo server and more, on fast sockets.",
+    "ktcp",
+)
+
+http = ProtocolPlugin(
+    "http",
+    "HTTP/1.1 (RFC 9110, 9112)",
+    "ktcp.http.handlers.makeHTTP",
+    defaultPort=8081,
+)
+echo = ProtocolPlugin(
+    "echo",
+    "Echo: every byte back (RFC 862)",
+    "ktcp.echo.makeEcho",
+    defaultPort=12345,
+)
+discard = ProtocolPlugin(
+    "discard", "Discard: every byte dropped (RFC 863)", "ktcp.echo.makeDiscard"
+)
+chargen = ProtocolPlugin(
+    "chargen",
+    "Character generator: text without end (RFC 864)",
+    "ktcp.echo.makeChargen",
+)

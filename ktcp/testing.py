@@ -11,7 +11,7 @@ requests and responses to go over it.  The server's code is the real one::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import h11
@@ -27,7 +27,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ktcp.http.message import Headers, HeadersLike
+from ktcp.http.message import Headers
 
 PEER = IPv4Address("TCP", "192.0.2.1", 54321)
 HOST = IPv4Address("TCP", "192.0.2.2", 80)
@@ -158,7 +158,7 @@ class MemoryConnection:
 def request(
     target: str | bytes = b"/",
     method: str | bytes = b"GET",
-    headers: HeadersLike | None = None,
+    headers: Mapping[str, str] | None = None,
     body: bytes = b"",
     version: bytes = b"1.1",
 ) -> bytes:
@@ -166,7 +166,7 @@ def request(
     Write a request.  Host and, for a body, Content-Length are set if C{headers}
     have neither; nothing is checked, so that bad requests can be written too.
     """
-    pairs = [(name, value) for name, value in Headers.of(headers)]
+    pairs = [(_bytes(name), _bytes(value)) for name, value in (headers or {}).items()]
     names = {name.lower() for name, _ in pairs}
     if b"host" not in names:
         pairs.insert(0, (b"Host", b"localhost"))

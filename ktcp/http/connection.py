@@ -30,16 +30,17 @@ class HTTPConnection:
     """
     The receiving side of a server's connection.
 
+    @ivar finished: The peer has sent FIN.
     @ivar trailers: The trailers of the last body that was read to its end.
     """
 
-    __slots__ = ("_at", "_buffer", "_door", "_ended", "_reader", "trailers")
+    __slots__ = ("_at", "_buffer", "_door", "_reader", "finished", "trailers")
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._buffer = b""
         self._at = 0
-        self._ended = False
+        self.finished = False
         self._reader: h11.Connection | None = None
         self.trailers = Headers()
 
@@ -53,9 +54,9 @@ class HTTPConnection:
     @property
     def ended(self) -> bool:
         """
-        The peer has sent its last byte, and all of them were asked for.
+        The peer has sent FIN, and all that came before it was asked for.
         """
-        return self._ended and self._at == len(self._buffer)
+        return self.finished and self._at == len(self._buffer)
 
     @property
     def inBody(self) -> bool:
@@ -69,7 +70,7 @@ class HTTPConnection:
         Take bytes from the peer; empty means that it sent FIN.
         """
         if not data:
-            self._ended = True
+            self.finished = True
         elif self._at == len(self._buffer):
             self._buffer = data
             self._at = 0
@@ -93,7 +94,7 @@ class HTTPConnection:
         end = buffer.find(b"\r\n\r\n", at) + 4
         if end == 3:
             self._door.suspect(buffer[at:])
-            if self._ended and at < len(buffer):
+            if self.finished and at < len(buffer):
                 raise BadRequest("The connection ended within a request head.")
             return None
         self._at = end
@@ -131,7 +132,7 @@ class HTTPConnection:
                 end = self._at + _SLICE
                 self._reader.receive_data(self._buffer[self._at : end])
                 self._at = min(end, len(self._buffer))
-            elif self._ended:
+            elif self.finished:
                 raise IncompleteBody("The connection ended within a request body.")
             else:
                 return None

@@ -146,7 +146,8 @@ class HTTPProtocol(Protocol):
         """
         self._connection.receive(b"")
         if self._state is State.LINGERING:
-            self._close()
+            self._state = State.CLOSED
+            self.transport.loseConnection()
             return
         self._advance()
         if self._state is State.HANDLING and self._pending is not None:
@@ -403,6 +404,10 @@ class HTTPProtocol(Protocol):
         if head.method == b"HEAD":
             self._streamed(None)
             return
+        if isinstance(body, bytes):
+            self._writeBody(body)
+            self._streamed(None)
+            return
         try:
             if hasattr(body, "startProducing"):
                 self._producer = body
@@ -567,7 +572,7 @@ class HTTPProtocol(Protocol):
         self._state = State.LINGERING
         if self._batch:
             self._flush()
-        if self._connection.ended:
+        if self._connection.finished:
             self._close()
             return
         self.transport.unregisterProducer()

@@ -25,7 +25,7 @@ from zipfile import ZipFile
 
 CHECKOUT = Path(__file__).parent.parent
 PLUGIN = "twisted/plugins/ktcp_plugin.py"
-LISTENING = re.compile(r"\b(\w+) listening on tcp:127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"ktcp: listening protocol=(\S+) transport=tcp address=\S+ port=(\d+)")
 SECONDS_TO_START = 60
 
 STAYS_LIGHT = """

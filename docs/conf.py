@@ -9,7 +9,7 @@ from ktcp.options import Options
 
 project = "ktcp"
 version = release = ktcp.__version__
-copyright = "the ktcp authors"
+copyright = "2026, the ktcp developers"
 
 html_theme = "furo"
 html_title = f"ktcp {release}"
@@ -17,7 +17,7 @@ exclude_patterns = ["_build", "examples"]
 highlight_language = "none"
 nitpicky = True
 
-# The options page shows what `twistd ktcp --help` prints, so it cannot go stale.
+# The options page shows what `twistd ktcp --help` explains, so it cannot go stale.
 built = Path(__file__).parent / "_build" / "options.txt"
 built.parent.mkdir(exist_ok=True)
-built.write_text(str(Options()))
+built.write_text(Options().getUsage(width=100))

@@ -248,18 +248,19 @@ class ReadmeTests(TestCase):
 
     async def test_curl(self) -> None:
         """
-        C{curl -si} prints what the README says that it prints, but for the date.
+        C{curl -si} prints what README and tutorial say that it prints, but for the date.
         """
         curl = peer("curl", "curl")
         port = reactor.listenTCP(0, ktcp.HTTPFactory(), interface="127.0.0.1")
         self.addCleanup(port.stopListening)
         url = f"http://127.0.0.1:{port.getHost().port}/"
         printed = (await getProcessOutput(curl, ["-si", "--noproxy", "*", url])).decode()
-        shown = re.search(
-            r"curl -si localhost:8081/\n(.*?Hello World!)", self.shown("README.md"), re.DOTALL
-        )
-        assert shown is not None
-        self.assertEqual(dated(printed), dated(shown[1]))
+        for path in ("README.md", "docs/tutorial/first-steps.rst"):
+            answer = re.search(
+                r"curl -si localhost:8081/\n(.*?Hello World!)", self.shown(path), re.DOTALL
+            )
+            assert answer is not None
+            self.assertEqual(dated(printed), dated(answer[1]), path)
 
 
 def dated(text: str) -> list[str]:

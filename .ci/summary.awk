@@ -2,8 +2,8 @@
 # Exits 1 when something failed and when nothing was tested.
 
 function count(name) {
-    return match(verdict, "[( ]" name "=[0-9]+") ?
-        substr(verdict, RSTART + length(name) + 2, RLENGTH - length(name) - 2) + 0 : 0
+    if (!match(verdict, "[( ]" name "=[0-9]+")) return 0
+    return substr(verdict, RSTART + length(name) + 2, RLENGTH - length(name) - 2) + 0
 }
 
 # A test may print such a line too; trial's own comes last.

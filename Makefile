@@ -51,12 +51,13 @@ check-oldest:
 	$(VENV)-oldest/bin/pip install --quiet --editable '.[test]' twisted==24.7.0 h11==0.16.0
 	$(VENV)-oldest/bin/python -m twisted.trial ktcp
 
-bench: $(VENV)/check.stamp
-	$(BIN)/pip install --quiet --editable '.[bench]'
-	$(BIN)/python -m bench $(ARGS)
+# Beside other servers, in an environment of its own; see bench/README.md.
+bench:
+	PYTHON=$(PYTHON) bench/install
+	bench/macro/compare $(ARGS)
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache
 	rm -f twisted/plugins/dropin.cache twistd.pid
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

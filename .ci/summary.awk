@@ -1,4 +1,4 @@
-# From trial's output: its closing line again, and the same as "N passed, N failed, N skipped".
+# Trial's closing line once more, as "N passed, N failed, N skipped".
 # Exits 1 when something failed and when nothing was tested.
 
 function count(name) {
@@ -13,7 +13,6 @@ END {
     passed = count("successes")
     failed = count("failures") + count("errors") + count("unexpectedSuccesses")
     skipped = count("skips") + count("expectedFailures")
-    print verdict
     printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
     exit !(passed && !failed && verdict ~ /^PASSED/)
 }

@@ -26,7 +26,7 @@ from zope.interface.verify import verifyObject
 
 import ktcp
 from ktcp.interfaces import Context, IProtocolPlugin
-from ktcp.test.support import peer
+from ktcp.test.peers import peer
 
 CHECKOUT = Path(ktcp.__file__).parent.parent
 EXAMPLES = CHECKOUT / "docs" / "examples"

@@ -1,5 +1,5 @@
 """
-Tests for L{ktcp.test.support}.
+Tests for L{ktcp.test.peers}.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.test.support import peer
+from ktcp.test.peers import peer
 
 
 class PeerTests(SynchronousTestCase):

@@ -1,6 +1,6 @@
-# -*- test-case-name: ktcp.test.test_support -*-
+# -*- test-case-name: ktcp.test.test_peers -*-
 """
-What several tests of ktcp share.
+The programs of this machine that tests let ktcp talk to.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ class Headers:
         # Exact classes first: instances of abstract classes are dear to find
         # (bench/micro/http_path.py).
         if headers.__class__ is dict:
-            return _checked(tuple(headers.items()))  # type: ignore[union-attr]  # a dict
+            return _checked(tuple(headers.items()))
         if headers is None:
             return _NO_HEADERS
         if isinstance(headers, Headers):

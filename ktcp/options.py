@@ -114,8 +114,9 @@ class BaseOptions(usage.Options):
     longdesc = (
         "An ENDPOINT is one of Twisted's endpoint strings: tcp:8080:interface=0.0.0.0, "
         "ssl:8443:privateKey=server.pem, unix:/run/ktcp.sock, systemd:domain=INET:index=0, "
-        "haproxy:tcp:8080.  It stands in for the port of its protocol.  Port 0 is any free "
-        "port; the log says which."
+        "haproxy:tcp:8080.  A colon within a value is written \\:, as in interface=\\:\\:1.  An "
+        "ENDPOINT stands in for the port of its protocol.  Port 0 is any free port; the log says "
+        "which."
     )
 
     def __init__(self) -> None:

@@ -61,6 +61,9 @@ __all__ = ["Options", "makeService"]
 
 _log = Logger()
 
+# The signals that stop the service.
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
 
 def makeService(options: BaseOptions) -> IService:
     """
@@ -410,5 +413,12 @@ def stopOnSignals(reactor: Any) -> None:
             reactor.stop()
             _log.info("ktcp: stopping on {name}", name=signal.Signals(number).name)
 
-    for each in (signal.SIGTERM, signal.SIGINT):
+    def ignore() -> None:
+        # Python puts the default handlers back as it ends, so that one more
+        # signal would kill a process that has stopped; what is ignored stays so.
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)
+
+    for each in STOPPING:
         signal.signal(each, stop)
+    reactor.addSystemEventTrigger("after", "shutdown", ignore)

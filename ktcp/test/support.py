@@ -213,6 +213,16 @@ class Client(Protocol):
         self._look()
         return waiter
 
+    def drop(self) -> Deferred[Any] | None:
+        """
+        Close, whatever the server does; for the end of a test.
+        """
+        if self.closed.called:
+            return None
+        transport: Any = self.transport
+        transport.abortConnection()
+        return self.closed
+
     def _look(self) -> None:
         """
         Fire the waiter whose bytes are there.

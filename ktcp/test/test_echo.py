@@ -246,18 +246,8 @@ class SocketTests(TestCase):
         if server.startswith("ssl:"):
             endpoint = wrapClientTLS(CertificateOptions(verify=False), endpoint)
         connected: Client = await connectProtocol(endpoint, Client())
-        self.addCleanup(self.drop, connected)
+        self.addCleanup(connected.drop)
         return connected
-
-    def drop(self, client: Client) -> Deferred[Any] | None:
-        """
-        Have no connection left.
-        """
-        transport: Any = client.transport
-        if client.closed.called:
-            return None
-        transport.abortConnection()
-        return client.closed
 
     async def roundTrip(self, client: Client) -> None:
         """

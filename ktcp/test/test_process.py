@@ -53,21 +53,11 @@ class ProcessTests(TestCase):
         """
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         client: Client = await connectProtocol(endpoint, Client())
-        self.addCleanup(self.drop, client)
+        self.addCleanup(client.drop)
         transport: Any = client.transport
         transport.write(b"a\0b")
         self.assertEqual(await client.got(3), b"a\0b")
         return client
-
-    def drop(self, client: Client) -> Deferred[Any] | None:
-        """
-        Have no connection left.
-        """
-        transport: Any = client.transport
-        if client.closed.called:
-            return None
-        transport.abortConnection()
-        return client.closed
 
     def taken(self) -> int:
         """

@@ -419,6 +419,7 @@ class RealTests(LogMixin, TestCase):
         """
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
         client: Client = await connectProtocol(endpoint, Client())
+        self.addCleanup(client.drop)
         return client
 
     async def test_stopClosesConnections(self) -> None:

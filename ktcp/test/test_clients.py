@@ -91,7 +91,7 @@ class CurlTests(ClientsTestCase):
         await self.start()
         upload = Path(self.mktemp())
         upload.write_bytes(b"x" * 5_000_000)
-        out, err = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
+        out, _ = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
         self.assertTrue(out.endswith(b"501 0"), out)
 
 

@@ -13,8 +13,8 @@ PORT ?= 8081
 ARGS ?=
 
 BIN := $(VENV)/bin
-# -bb: a comparison of bytes with str, or str() of bytes, raises instead of being wrong in silence.
-TRIAL := $(BIN)/python -bb -m twisted.trial
+# -b: a comparison of bytes with str, or str() of bytes, is told.  Not -bb, which raises: Twisted's unix.py does it.
+TRIAL := $(BIN)/python -b -m twisted.trial
 
 run: $(VENV)/run.stamp
 	@exec $(BIN)/twistd -n ktcp --port $(PORT) $(ARGS)

@@ -4,8 +4,9 @@ The clients: each looks at the answer first, then times it.
 
 A client's C{measure} gives back a L{Sample}: figures by name and what went
 wrong.  The figures are C{rate} (answers a second), C{p50Us} and C{p99Us}
-(latency, microseconds), C{clientCpu} (CPU seconds per second of the client),
-and those that only one row has.
+(latency, microseconds), C{clientCpu} and C{serverCpu} (processor seconds per
+second), C{perCpu} (answers per processor second of the server: what is left to
+compare when the client was the limit), and those that only one row has.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from bench.macro.processes import (
     ALL_CORES,
     CLIENT_CORES,
     ClientFailed,
+    ClientRun,
     Server,
     runClient,
 )
@@ -92,6 +94,8 @@ def parseWrk(output: str) -> Sample:
     kinds = ("connect", "read", "write", "timeout", "status")
     counts = {kind: int(figures.pop(kind)) for kind in kinds}
     errors = {f"{kind} errors": count for kind, count in counts.items() if count}
+    if not figures["p99Us"]:  # wrk does not time pipelined requests
+        del figures["p50Us"], figures["p99Us"]
     if not figures["count"]:
         errors["runs without an answer"] = 1
     return Sample(figures, errors)
@@ -132,6 +136,18 @@ def parseEchoload(output: str) -> Sample:
     figures = json.loads(output)
     errors = figures.pop("errors")
     return Sample(figures, {"connections that failed": errors} if errors else {})
+
+
+def withCost(sample: Sample, run: ClientRun) -> Sample:
+    """
+    Add to a sample what it cost both sides.
+    """
+    figures = sample.figures
+    figures["clientCpu"] = run.clientSeconds / run.seconds
+    figures["serverCpu"] = run.serverSeconds / run.seconds
+    if run.serverSeconds:
+        figures["perCpu"] = figures["count"] / run.serverSeconds
+    return sample
 
 
 def readAnswer(stream: BinaryIO, body: bytes) -> None:
@@ -209,6 +225,7 @@ class Wrk:
             file.write(self.request * self.pipelined)
             file.flush()
             run = runClient(
+                server,
                 [
                     *("wrk", "-t1", f"-c{self.connections}", f"-d{math.ceil(seconds) + 1}"),
                     *("-s", str(MACRO / "lua" / f"{self.script}.lua")),
@@ -219,9 +236,7 @@ class Wrk:
                 cores=ALL_CORES if self.share else CLIENT_CORES,
                 environment={"LUA_PATH": f"{MACRO}/lua/?.lua;;", "REQUEST": file.name},
             )
-        sample = parseWrk(run.output)
-        sample.figures["clientCpu"] = run.cpu
-        return sample
+        return withCost(parseWrk(run.output), run)
 
 
 @dataclass(frozen=True)
@@ -245,6 +260,7 @@ class ApacheBench:
     def measure(self, server: Server, seconds: float) -> Sample:
         whole = math.ceil(seconds)
         run = runClient(
+            server,
             [
                 # -t sets -n to 50000, so -n comes after it.
                 *("ab", "-q", "-t", str(whole), "-n", "1000000", "-c", str(self.connections)),
@@ -252,9 +268,7 @@ class ApacheBench:
             ],
             whole,
         )
-        sample = parseAb(run.output)
-        sample.figures["clientCpu"] = run.cpu
-        return sample
+        return withCost(parseAb(run.output), run)
 
 
 @dataclass(frozen=True)
@@ -285,15 +299,14 @@ class Echoload:
 
     def measure(self, server: Server, seconds: float) -> Sample:
         run = runClient(
+            server,
             [
                 *(str(MACRO / "build" / "echoload"), "-p", str(server.port), *self._options()),
-                *("-d", str(seconds), "-w", "0.05"),
+                *("-d", str(seconds), "-w", "0"),
             ],
             seconds,
         )
-        sample = parseEchoload(run.output)
-        sample.figures["clientCpu"] = run.cpu
-        return sample
+        return withCost(parseEchoload(run.output), run)
 
 
 @dataclass(frozen=True)
@@ -311,7 +324,7 @@ class IdleConnections:
 
     @property
     def tool(self) -> str:
-        return f"{self.connections} keep-alive connections, PSS from smaps_rollup"
+        return "PSS from smaps_rollup"
 
     def check(self, server: Server) -> None:
         # What the server allocates once, at its first requests, is not a connection's.

@@ -92,7 +92,8 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
     @return: Everything that is known of it, as it is written to JSON.
     """
     began = datetime.now(timezone.utc)
-    rows, served = [], {}
+    rows: list[dict[str, Any]] = []
+    served: dict[str, dict[str, Any]] = {}
     for row, peers in choose(options):
         rounds = QUICK_FRESH_ROUNDS if options.quick and row.fresh else options.rounds
         outcome = measureRow(row, peers, Options(rounds, options.seconds))

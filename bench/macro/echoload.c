@@ -88,8 +88,9 @@ static void openConnection(struct connection *c)
     c->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (c->fd < 0)
         die("socket");
-    setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (options.reconnect) {
+    if (!options.reconnect) { /* the one send of a connection waits for nothing anyway */
+        setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    } else {
         setsockopt(c->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK + turn++ % SOURCES);
         if (bind(c->fd, (struct sockaddr *)&address, sizeof address) < 0)

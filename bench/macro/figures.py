@@ -13,8 +13,9 @@ from bench.macro.clients import Sample
 from bench.macro.measure import Outcome
 from bench.macro.workloads import Bar
 
-# A client busier than this was the limit: the server could have done more.
-BUSY = 0.95
+# A server less busy than this, asked by a client busier than this, could have
+# done more: the client was the limit.
+BUSY = 0.93
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
@@ -33,6 +34,15 @@ def ratios(mine: Sequence[float], others: Sequence[float]) -> dict[str, float]:
     return spread([a / b for a, b in zip(mine, others, strict=True)])
 
 
+def clientBound(figures: dict[str, Any]) -> bool:
+    """
+    Say whether the client, not the server, was the limit of a peer's figures.
+    """
+    if "clientCpu" not in figures:
+        return False
+    return bool(figures["clientCpu"]["median"] > BUSY > figures["serverCpu"]["median"])
+
+
 def _values(samples: Iterable[Sample], figure: str) -> list[float]:
     return [sample.figures[figure] for sample in samples]
 
@@ -48,7 +58,10 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
     # A row that broke off has rounds of different lengths: only whole ones compare.
     rounds = min(map(len, samples.values()), default=0)
     kept = {name: taken[:rounds] for name, taken in samples.items() if rounds}
-    figures = {name: list(taken[0].figures) for name, taken in kept.items()}
+    figures = {
+        name: [figure for figure in taken[0].figures if all(figure in s.figures for s in taken)]
+        for name, taken in kept.items()
+    }
     mine = kept.get(row.subject, [])
     return {
         "name": row.name,
@@ -65,7 +78,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
         "ratios": {
             name: {
                 figure: ratios(_values(mine, figure), _values(taken, figure))
-                for figure in (row.figure, "p99Us")
+                for figure in (row.figure, "perCpu", "p99Us")
                 if figure in figures[name] and all(_values(taken, figure))
             }
             for name, taken in kept.items()
@@ -100,7 +113,6 @@ def judge(bar: Bar, rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         )
     return {
         "row": bar.row,
-        "title": row["title"] if row else bar.row,
         "peer": bar.peer,
         "figure": bar.figure,
         "least": bar.least,

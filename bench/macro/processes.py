@@ -60,6 +60,12 @@ class Server:
         """
         return sum(_pss(pid) for pid in _session(self.pid))
 
+    def cpuSeconds(self) -> float:
+        """
+        Measure the processor time that the server's processes have used so far.
+        """
+        return sum(_cpuSeconds(pid) for pid in _session(self.pid))
+
 
 def freePort() -> int:
     """
@@ -97,8 +103,8 @@ def serving(
         try:
             if not _listens(process, port):
                 output.seek(0)
-                last = output.read().decode(errors="replace").strip()[-800:]
-                raise ServerFailed(f"{name} did not start: {last or 'it said nothing'}")
+                last = output.read().decode(errors="replace").strip().splitlines()[-3:]
+                raise ServerFailed(f"{name} did not start: {' / '.join(last) or 'no output'}")
             yield Server(process.pid, port)
             if process.poll() is not None:
                 raise ServerFailed(f"{name} ended by itself, status {process.returncode}")
@@ -136,12 +142,24 @@ def _session(leader: int) -> list[int]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
-                # proc_pid_stat(5): after the name, which may hold anything but
-                # ends with the last parenthesis, come state, ppid, pgrp, session.
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                fields = _stat(int(entry.name))
                 if int(fields[3]) == leader and fields[0] != "Z":
                     found.append(int(entry.name))
     return found
+
+
+def _stat(pid: int) -> list[str]:
+    """
+    Read proc_pid_stat(5) from its third field on: state, ppid, pgrp, session...
+
+    The second, the name, may hold anything but ends with the last parenthesis.
+    """
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def _cpuSeconds(pid: int) -> float:
+    fields = _stat(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
 
 
 def _pss(pid: int) -> int:
@@ -154,17 +172,21 @@ def _pss(pid: int) -> int:
 @dataclass(frozen=True)
 class ClientRun:
     """
-    What a load generator printed, and how busy it was.
+    What a load generator printed, and what the run cost.
 
-    @ivar cpu: CPU seconds per second.  Near 1.0 a client with one thread was
-        the limit, and its figure says little about the server.
+    @ivar seconds: From its start to its end.
+    @ivar clientSeconds: Processor time of the client.
+    @ivar serverSeconds: The same of the server that it asked.
     """
 
     output: str
-    cpu: float
+    seconds: float
+    clientSeconds: float
+    serverSeconds: float
 
 
 def runClient(
+    server: Server,
     command: Sequence[str],
     seconds: float,
     *,
@@ -175,12 +197,13 @@ def runClient(
     """
     Run a load generator to its end.
 
+    @param server: Whom it asks.
     @param seconds: How long it is meant to run.
     @param interrupt: End it by SIGINT after so long: wrk then reports what it
         has, which allows for runs of a part of a second.
     @raise ClientFailed: It failed, or was still there long after.
     """
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    before = _used(server)
     began = time.monotonic()
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "taskset", "-c", cores, *command],
@@ -201,8 +224,15 @@ def runClient(
         process.kill()
         process.wait()
     took = time.monotonic() - began
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    after = _used(server)
     if process.returncode != 0:
         raise ClientFailed(f"{command[0]}: {output.strip()[-400:]}")
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return ClientRun(output, used / took)
+    return ClientRun(output, took, after[0] - before[0], after[1] - before[1])
+
+
+def _used(server: Server) -> tuple[float, float]:
+    """
+    Give the CPU seconds of all clients that ended so far, and of a server.
+    """
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return clients.ru_utime + clients.ru_stime, server.cpuSeconds()

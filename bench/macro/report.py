@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from bench.macro.figures import BUSY
+from bench.macro.figures import clientBound
 
 Data = dict[str, Any]
 
-_MEASURES = {"rate": "", "p99Us": "p99 latency, ", "share": "requests of the busiest worker, "}
+_MEASURES = {
+    "p99Us": "p99 latency, ",
+    "share": "share of the busiest worker, ",
+    "kibPerConnection": "KiB, ",
+}
 _VERDICTS = {True: "met", False: "MISSED", None: "not measured"}
 
 
@@ -38,6 +42,20 @@ def between(figure: Data) -> str:
     return f"{number(figure['low'])} - {number(figure['high'])}"
 
 
+def times(ratio: Data | None) -> str:
+    """
+    Write a ratio, or nothing if there is none.
+    """
+    return f"{number(ratio['median'])} x" if ratio else ""
+
+
+def percent(figures: Data, figure: str) -> str:
+    """
+    Write a share of a processor, or nothing if it was not measured.
+    """
+    return f"{figures[figure]['median']:.0%}" if figure in figures else ""
+
+
 def machineLine(result: Data) -> str:
     """
     Write what was measured, and on what.
@@ -53,8 +71,11 @@ def machineLine(result: Data) -> str:
 
 def _columns(lines: list[list[str]]) -> Iterator[str]:
     """
-    Align rows of cells: the first column to the left, the rest to the right.
+    Align rows of cells, the first column to the left, the rest to the right,
+    and leave out the columns that are empty below their heads.
     """
+    used = [i for i in range(len(lines[0])) if i == 0 or any(line[i] for line in lines[1:])]
+    lines = [[line[i] for i in used] for line in lines]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     for line in lines:
         first, *rest = line
@@ -66,19 +87,22 @@ def rowText(row: Data) -> str:
     """
     Write a row of the report: a small table with a line for each server.
     """
-    lines = [["", row["unit"], "spread", "p99 us", row["subject"] + " is", "spread", "client"]]
+    head = ["", row["unit"], "spread", "p99 us", row["subject"] + " is", "spread"]
+    lines = [[*head, "per cpu", "server", "client"]]
     for name, figures in row["peers"].items():
-        main, ratio = figures[row["figure"]], row["ratios"].get(name, {}).get(row["figure"])
-        cpu = figures.get("clientCpu")
+        main, against = figures[row["figure"]], row["ratios"].get(name, {})
+        ratio = against.get(row["figure"])
         lines.append(
             [
                 name,
                 number(main["median"]),
                 between(main),
                 number(figures["p99Us"]["median"]) if "p99Us" in figures else "",
-                number(ratio["median"]) + " x" if ratio else "",
+                times(ratio),
                 between(ratio) if ratio else "",
-                f"{cpu['median']:.0%}{'!' if cpu['median'] > BUSY else ''}" if cpu else "",
+                times(against.get("perCpu")),
+                percent(figures, "serverCpu"),
+                percent(figures, "clientCpu") + ("!" if clientBound(figures) else ""),
             ]
         )
     text = [f"{row['title']}  ({row['tool']})", *_columns(lines)]
@@ -89,14 +113,14 @@ def rowText(row: Data) -> str:
 
 def barText(bar: Data) -> list[str]:
     """
-    Write a bar as cells: work, what is asked, what was measured, the verdict.
+    Write a bar as cells: row, what is asked, what was measured, the verdict.
     """
     limit = f"at least {bar['least']:g}" if bar["least"] is not None else f"at most {bar['most']:g}"
     if bar["peer"]:
         limit += f" x {bar['peer']}"
     value = bar["value"]
     return [
-        bar["title"],
+        bar["row"],
         _MEASURES.get(bar["figure"], "") + limit,
         f"{number(value['median'])} ({between(value)})" if value else "",
         _VERDICTS[bar["met"]],
@@ -109,9 +133,11 @@ def barsText(result: Data) -> str:
     """
     parts = []
     if result["bars"]:
-        parts.append("\n".join(["bars", *_columns([barText(bar) for bar in result["bars"]])]))
+        head = ["", "asked", "measured", ""]
+        cells = [head, *map(barText, result["bars"])]
+        parts.append("\n".join(["bars", *_columns(cells)]))
     if any(
-        figures.get("clientCpu", {"median": 0})["median"] > BUSY
+        clientBound(figures)
         for row in result["rows"]
         for figures in row["peers"].values()
     ):
@@ -132,11 +158,14 @@ def markdown(result: Data) -> str:
         for name, figures in row["peers"].items():
             ratio = row["ratios"].get(name, {}).get(row["figure"])
             cells = [name, number(figures[row["figure"]]["median"])]
-            cells += [f"{number(ratio['median'])} x", between(ratio)] if ratio else ["", ""]
+            cells += [times(ratio), between(ratio)] if ratio else ["", ""]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
     lines += ["| the bars | asked | measured | |", "|---|---|---|---|"]
-    lines += [f"| {' | '.join(barText(bar))} |" for bar in result["bars"]]
+    titles = {row["name"]: row["title"] for row in result["rows"]}
+    for bar in result["bars"]:
+        name, *cells = barText(bar)
+        lines.append(f"| {' | '.join([titles[name], *cells])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -181,5 +210,11 @@ def _panel(axis: Any, row: Data) -> None:
     for place, (name, value) in enumerate(zip(names, main, strict=True)):
         ratio = row["ratios"].get(name, {}).get(row["figure"])
         label = number(value["median"]) + (f"  ({number(ratio['median'])} x)" if ratio else "")
-        axis.annotate(label, (value["high"], place), (4, 0), None, "offset points", va="center",
-                      fontsize=7)
+        axis.annotate(
+            label,
+            (value["high"], place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=7,
+        )

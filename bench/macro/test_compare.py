@@ -297,6 +297,15 @@ class ReportTests(SynchronousTestCase):
         ]:
             self.assertEqual(report.number(value), written)
 
+    def test_emptyColumnsAreLeftOut(self) -> None:
+        """
+        A row in which nothing was timed has no empty columns for latencies.
+        """
+        row = Row("memory", "memory", Echoload(), ("ktcp",), figure="kibPerConnection", unit="KiB")
+        figures = Sample({"kibPerConnection": 1.5})
+        text = report.rowText(summarise(Outcome(row, {"ktcp": [figures]})))
+        self.assertEqual(text.splitlines()[1].split(), ["KiB", "spread"])
+
     def test_section(self) -> None:
         """
         Only what stands between the markers is replaced, again and again.

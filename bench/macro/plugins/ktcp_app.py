@@ -36,6 +36,9 @@ def laboriously(turns):
 
 
 def makeFactory(parameters, context):
+    if parameters["bench-plain"]:
+        # Better no figure than one of the wrong thing.
+        raise ValueError("this ktcp has no way to turn its memo off")
     turns = parameters["bench-work"]
     handler = laboriously(turns) if turns else app
     return HTTPFactory(handler, reactor=context.reactor)

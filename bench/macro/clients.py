@@ -336,9 +336,7 @@ class IdleConnections:
         before = server.pss()
         with ExitStack() as stack, selectors.EpollSelector() as closed:
             for _ in range(self.connections):
-                connection = socket.create_connection(
-                    ("127.0.0.1", server.port), PATIENCE_SECONDS
-                )
+                connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
                 stack.enter_context(connection)
                 connection.sendall(self.request)
                 with connection.makefile("rb") as stream:
@@ -349,4 +347,3 @@ class IdleConnections:
             lost = len(closed.select(0))
         figures = {"kibPerConnection": grown / 1024 / self.connections}
         return Sample(figures, {"connections that did not stay open": lost} if lost else {})
-

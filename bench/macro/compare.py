@@ -50,15 +50,26 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """
     everyone = list(dict.fromkeys(name for row in ROWS for name in row.peers))
     parser = argparse.ArgumentParser(prog="compare", description=__doc__.strip().split("\n")[0])
-    parser.add_argument("--rows", type=names([row.name for row in ROWS]), metavar="A,B",
-                        help="only these: " + ", ".join(row.name for row in ROWS))
-    parser.add_argument("--peers", type=names(everyone), metavar="A,B",
-                        help="only these, and no others: " + ", ".join(everyone))
+    parser.add_argument(
+        "--rows",
+        type=names([row.name for row in ROWS]),
+        metavar="A,B",
+        help="only these: " + ", ".join(row.name for row in ROWS),
+    )
+    parser.add_argument(
+        "--peers",
+        type=names(everyone),
+        metavar="A,B",
+        help="only these, and no others: " + ", ".join(everyone),
+    )
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds (5)")
     parser.add_argument("--seconds", type=float, help="of one timed run (2)")
-    parser.add_argument("--quick", action="store_true",
-                        help="every row in under three minutes: short runs, and in each row"
-                        " only the peers that a bar names")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="every row in under three minutes: short runs, and in each row"
+        " only the peers that a bar names",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all results here")
     parser.add_argument("--png", type=Path, metavar="FILE", help="draw them here")
     parser.add_argument("--strict", action="store_true", help="exit 1 if a bar is missed")
@@ -107,9 +118,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         "began": began.isoformat(timespec="seconds"),
         "took": round((datetime.now(timezone.utc) - began).total_seconds()),
         "command": shlex.join(["bench/macro/compare", *sys.argv[1:]]),
-        "options": {
-            "rounds": options.rounds, "seconds": options.seconds, "quick": options.quick
-        },
+        "options": {"rounds": options.rounds, "seconds": options.seconds, "quick": options.quick},
         "machine": machine.machine(),
         "ktcp": machine.source(CHECKOUT),
         "tools": machine.tools(),

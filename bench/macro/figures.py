@@ -84,9 +84,7 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             for name, taken in kept.items()
             if mine and name != row.subject
         },
-        "samples": {
-            name: [sample.figures for sample in taken] for name, taken in samples.items()
-        },
+        "samples": {name: [sample.figures for sample in taken] for name, taken in samples.items()},
         "absent": dict(row.absent),
         "failures": list(outcome.failures),
     }

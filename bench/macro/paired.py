@@ -31,13 +31,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="paired", description=__doc__.strip().split("\n")[0])
     rows = [row.name for row in ROWS]
     parser.add_argument("--row", choices=rows, default=rows[0], help="the work (%(default)s)")
-    parser.add_argument("--base", default="HEAD", metavar="COMMIT",
-                        help="compare with this commit (%(default)s)")
-    parser.add_argument("--head", metavar="COMMIT",
-                        help="and measure this one, not the working tree")
+    parser.add_argument(
+        "--base", default="HEAD", metavar="COMMIT", help="compare with this commit (%(default)s)"
+    )
+    parser.add_argument(
+        "--head", metavar="COMMIT", help="and measure this one, not the working tree"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="timed rounds (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=1.5,
-                        help="of one timed run (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of one timed run (%(default)s)")
     return parser.parse_args(arguments)
 
 

@@ -136,11 +136,7 @@ def barsText(result: Data) -> str:
         head = ["", "asked", "measured", ""]
         cells = [head, *map(barText, result["bars"])]
         parts.append("\n".join(["bars", *_columns(cells)]))
-    if any(
-        clientBound(figures)
-        for row in result["rows"]
-        for figures in row["peers"].values()
-    ):
+    if any(clientBound(figures) for row in result["rows"] for figures in row["peers"].values()):
         parts.append("!: the client was the limit, the server could have done more.")
     return "\n\n".join([*parts, machineLine(result)])
 

@@ -11,7 +11,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.macro import readme, report
 from bench.macro.clients import (
-    ClientFailed,
     Echoload,
     Sample,
     WrongAnswer,
@@ -24,6 +23,7 @@ from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise
 from bench.macro.measure import Outcome
 from bench.macro.peers import ANYWHERE, ECHO, HTTP, moved
+from bench.macro.processes import ClientFailed
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
 
 WRK = """\
@@ -71,9 +71,7 @@ class FiguresTests(SynchronousTestCase):
         """
         A slow moment that meets both servers leaves their ratio as it is.
         """
-        self.assertEqual(
-            ratios([100, 10, 100], [50, 5, 50]), {"median": 2, "low": 2, "high": 2}
-        )
+        self.assertEqual(ratios([100, 10, 100], [50, 5, 50]), {"median": 2, "low": 2, "high": 2})
 
     def outcome(self, mine: list[float], theirs: list[float]) -> Outcome:
         """
@@ -179,9 +177,7 @@ class ParsingTests(SynchronousTestCase):
         """
         text = AB.replace("Failed requests:        0", "Failed requests:        4")
         sample = parseAb(text + "Non-2xx responses:      9\n")
-        self.assertEqual(
-            sample.errors, {"failed requests": 4, "answers that are not 2xx": 9}
-        )
+        self.assertEqual(sample.errors, {"failed requests": 4, "answers that are not 2xx": 9})
         self.assertRaises(ClientFailed, parseAb, "apr_socket_connect(): refused")
 
     def test_echoload(self) -> None:
@@ -292,8 +288,13 @@ class ReportTests(SynchronousTestCase):
         A number has about three digits that mean something.
         """
         for value, written in [
-            (123456.7, "123,000"), (9999, "10,000"), (1234, "1,230"), (312.4, "312"),
-            (12.34, "12.3"), (0.8765, "0.88"), (0, "0.00"),
+            (123456.7, "123,000"),
+            (9999, "10,000"),
+            (1234, "1,230"),
+            (312.4, "312"),
+            (12.34, "12.3"),
+            (0.8765, "0.88"),
+            (0, "0.00"),
         ]:
             self.assertEqual(report.number(value), written)
 

@@ -18,6 +18,4 @@ async def echo(request):
 app = web.Application()
 app.router.add_get("/{anything:.*}", hello)
 app.router.add_post("/{anything:.*}", echo)
-web.run_app(
-    app, host="127.0.0.1", port=int(sys.argv[1]), backlog=4096, access_log=None, print=None
-)
+web.run_app(app, host="127.0.0.1", port=int(sys.argv[1]), backlog=4096, access_log=None, print=None)

@@ -23,7 +23,5 @@ class Echo(Protocol):
         self.transport.write(data)
 
 
-reactor.listenTCP(
-    int(sys.argv[1]), Factory.forProtocol(Echo), backlog=4096, interface="127.0.0.1"
-)
+reactor.listenTCP(int(sys.argv[1]), Factory.forProtocol(Echo), backlog=4096, interface="127.0.0.1")
 reactor.run()

@@ -151,11 +151,18 @@ class Gate:
         self._waiting = None
 
 
-async def pour(chunks: AsyncIterable[bytes], write: Callable[[bytes], None], gate: Gate) -> None:
+async def pour(
+    chunks: bytes | AsyncIterable[bytes], write: Callable[[bytes], None], gate: Gate
+) -> None:
     """
     Write what an asynchronous iterable gives, and wait at the gate in between.
     However it ends, a generator is closed, so that its C{finally} has run.
+
+    @param chunks: Or bytes, which are written as they are: a body with trailers.
     """
+    if isinstance(chunks, bytes):
+        write(chunks)
+        return
     iterator = chunks.__aiter__()
     try:
         async for chunk in iterator:

@@ -97,7 +97,10 @@ class HTTPConnection:
         """
         @return: The next request's head, or L{None} when it is not complete.
         @raise BadRequest: What came is no request; answer, then close.
+        @raise RuntimeError: The body of the last request was not read.
         """
+        if self._reader is not None:
+            raise RuntimeError("the body before this request was not read to its end")
         buffer = self._buffer
         at = self._at
         if at == len(buffer):
@@ -106,13 +109,13 @@ class HTTPConnection:
             skipped = _EMPTY_LINES.match(buffer, at)
             assert skipped is not None
             self._at = at = skipped.end()
-        end = buffer.find(b"\r\n\r\n", at) + 4
-        if end == 3:
+        found = buffer.find(b"\r\n\r\n", at)
+        if found < 0:
             self._door.suspect(buffer[at:])
             if self.finished and at < len(buffer):
                 raise BadRequest("The connection ended within a request head.")
             return None
-        self._at = end
+        self._at = end = found + 4
         head = self._door.admit(buffer[at:end])
         if head.framing.hasBody:
             self._openBody(head)

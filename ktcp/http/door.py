@@ -125,6 +125,8 @@ class Door:
         if match is None:
             raise BadRequest("The request line is not 'method target HTTP/1.1'.")
         method, target, version = match.groups()
+        # RFC 9110, 2.5 would have HTTP/1.2 read as 1.1; nobody has defined it, so
+        # whoever sends it is not to be understood.
         if version != b"1.1" and version != b"1.0":
             raise BadRequest("Only HTTP/1.0 and HTTP/1.1 are spoken here.", 505)
         if len(target) > limits.target:
@@ -232,6 +234,7 @@ def _meaning(version: bytes, lines: bytes) -> Framing:
     # The memory is bounded in bytes too: no client has reason to say more.
     if len(lines) <= 256:
         return _consult(version, lines)
+    # The function itself, past its memory.
     return _consult.__wrapped__(version, lines)
 
 

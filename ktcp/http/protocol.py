@@ -643,8 +643,11 @@ class HTTPFactory(Factory):
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
         @param reactor: Gives the time for deadlines; if not given, the global
-            reactor, which is imported at the first connection.
+            reactor, which is imported when one is first needed.
+        @raise ValueError: The Server header would split.
         """
+        if server is not None:
+            Headers.of({"Server": server})
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.door = Door(limits)

@@ -159,9 +159,7 @@ class Renderer:
         extra = self._extra(response.headers)
         if response.trailers is None and isinstance(length, int):
             extra.append((b"Content-Length", b"%d" % length))
-        sized = response.status in BODILESS or any(
-            name.lower() == b"content-length" for name, _ in [*response.headers, *extra]
-        )
+        sized = any(name.lower() == b"content-length" for name, _ in [*response.headers, *extra])
         version, keepAlive = request.httpVersion, request.framing.keepAlive
         if version == b"1.0" and keepAlive:
             keepAlive = sized and not _closing(response.headers)

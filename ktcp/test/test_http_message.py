@@ -195,6 +195,26 @@ class ResponseTests(SynchronousTestCase):
         """
         Response(200, b"", {"Content-Length": "5000"})
 
+    def test_bodilessStream(self) -> None:
+        """
+        Nor can one be streamed with them.
+        """
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield b"x"
+
+        for status in (204, 304):
+            self.assertRaises(ValueError, Response, status, chunks())
+            self.assertRaises(ValueError, Response, status, b"", trailers={"A": "b"})
+
+    def test_types(self) -> None:
+        """
+        A status is a number; a header's name and value are text.
+        """
+        self.assertRaises(TypeError, Response, "200")
+        self.assertRaises(TypeError, Response, 200.7)
+        self.assertRaises(TypeError, Response, 200, b"", {"X": 5})
+
     def test_bodiless(self) -> None:
         """
         204 and 304 have no body.

@@ -414,18 +414,6 @@ class StreamedTests(SynchronousTestCase):
             sent, _ = self.stream(request, Response(200, nothing(), trailers={"X-Sum": "1"}))
             self.assertNotIn(b"X-Sum", sent)
 
-    def test_bodiless(self) -> None:
-        """
-        Streaming nothing with 204 or 304 is an answer without a body.
-        """
-        for status in (204, 304):
-            sent, closes = self.stream(asked(), Response(status, nothing()))
-            self.assertFalse(closes)
-            self.assertTrue(sent.endswith(b"\r\n\r\n"))
-            self.assertNotIn(b"chunked", sent)
-            _, sender = renderer().begin(asked(), Response(status, nothing()))
-            self.assertRaises(h11.LocalProtocolError, sender.data, b"a")
-
 
 class ErrorTests(SynchronousTestCase):
     """

@@ -9,9 +9,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
-VERSION = re.search(
-    r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M
-)
+VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M)
 assert VERSION is not None
 
 setup(

@@ -61,7 +61,9 @@ class IProtocolPlugin(Interface):
         """
     )
 
-    def makeFactory(parameters, context):
+    def makeFactory(  # type: ignore[no-untyped-def]  # an Interface has no self and no types
+        parameters, context
+    ):
         """
         Make the factory that serves all of the protocol's listeners.
 

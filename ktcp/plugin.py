@@ -33,9 +33,7 @@ class ProtocolPlugin:
     defaultPort: int | None = None
     parameters: Sequence[Parameter] = ()
 
-    def makeFactory(
-        self, parameters: Mapping[str, object], context: Context
-    ) -> IProtocolFactory:
+    def makeFactory(self, parameters: Mapping[str, object], context: Context) -> IProtocolFactory:
         """
         Import the maker and call it.  See L{IProtocolPlugin.makeFactory}.
         """

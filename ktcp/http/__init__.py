@@ -1,0 +1,16 @@
+# -*- test-case-name: ktcp.test.test_init -*-
+"""
+HTTP/1.1 (RFC 9110, RFC 9112) for Twisted.
+
+The way of a request, room by room::
+
+    protocol.py    transport, states, order, closing
+    connection.py  bytes to request heads and bodies      (no Twisted)
+    door.py        what a request head must look like     (no Twisted)
+    message.py     Request, Response, Headers, errors     (no Twisted)
+    rendering.py   responses to bytes, by h11             (no Twisted)
+    flow.py        bodies that move no faster than their reader
+
+The public names are exported by L{ktcp}; nothing is imported here, so that
+C{ktcp.http.limits} can be read without h11.
+"""

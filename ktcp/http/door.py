@@ -1,0 +1,251 @@
+# -*- test-case-name: ktcp.test.test_http_door -*-
+"""
+The door: what a request head must look like before anyone believes it.
+
+h11 decides framing and keep-alive, yet it takes more than a server should: bare
+LF, obs-fold, control characters, any C{HTTP/d.d}, any Host, Transfer-Encoding
+together with Content-Length.  A sender and a proxy before us may read such a
+head in two ways, and that is how requests are smuggled (RFC 9112, 11.2).  So a
+head is first held against the grammar, by one pass of a regular expression,
+and h11 then hears the lines that decide something.
+
+Each regular expression stands under the rule of the RFC it comes from.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+import h11
+
+from ktcp.http.limits import Limits
+from ktcp.http.message import BadRequest, Framing, Headers, RequestHead
+
+# token = 1*tchar (RFC 9110, 5.6.2)
+_TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
+
+# request-line = method SP request-target SP HTTP-version (RFC 9112, 3).  Of the
+# target only this much: visible ASCII (RFC 3986, 2), as h11 says too.
+_REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9]\.[0-9])")
+
+# field-line = field-name ":" OWS field-value OWS (RFC 9112, 5), without obs-fold
+# (5.2) and without blanks before the colon (5.1), both of which a server must
+# refuse.  field-vchar = VCHAR / obs-text (RFC 9110, 5.5): no controls.
+_FIELD_LINES = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*")
+
+# Host = uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2).  A reg-name is
+# unreserved / pct-encoded / sub-delims, and may be empty.
+_HOST = re.compile(
+    rb"(?:\[(?:[0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[-._~0-9A-Za-z!$&'()*+,;=:]+)\]"
+    rb"|(?:[-._~0-9A-Za-z!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
+)
+
+# absolute-form = absolute-URI (RFC 9112, 3.2.2) of the schemes a server can be
+# asked for; an http URI with an empty host is invalid (RFC 9110, 4.2.1).
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/?#@]+)(?:[/?][^#]*)?")
+
+# A line end that is no CRLF.  RFC 9112, 2.2 lets a recipient take a bare LF and
+# ktcp does not: with it, two readers see two heads.
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+
+# The lines h11 hears: whether there is a body and how long, and whether the
+# connection lives on.
+_DECIDING = frozenset((b"connection", b"content-length", b"expect", b"transfer-encoding"))
+
+_Pairs = list[tuple[bytes, bytes]]
+
+
+class Door:
+    """
+    Reads request heads, and remembers those it has read: a client that keeps
+    its connection sends the same head again and again.
+    """
+
+    # 1024 heads of at most 2 KiB: some 5 MiB with what was made of them,
+    # whatever strangers send.
+    _ENTRIES = 1024
+    _LONGEST = 2048
+
+    def __init__(self, limits: Limits, remember: bool = True) -> None:
+        """
+        @param remember: Off, each head is read anew; for measuring what the
+            memory is worth, and for holding the two ways equal.
+        """
+        self.limits = limits
+        self._longest = self._LONGEST if remember else 0
+        self._remembered = lru_cache(maxsize=self._ENTRIES)(self._read)
+
+    def admit(self, head: bytes) -> RequestHead:
+        """
+        Read a complete head.
+
+        @param head: From the request line to the empty line, both included.
+        @raise BadRequest: Refused; C{status} says with what.
+        """
+        if len(head) <= self._longest:
+            return self._remembered(head)
+        return self._read(head)
+
+    def suspect(self, partial: bytes) -> None:
+        """
+        Look at the beginning of a head whose end has not come yet, so that the
+        verdict does not wait for an end that never comes.
+
+        @raise BadRequest: No continuation makes this a good head.
+        """
+        if _BARE_LF.search(partial):
+            raise BadRequest("A line of the head ends with a bare LF.")
+        if len(partial) > self.limits.head:
+            raise self._tooLong(partial)
+
+    def _read(self, head: bytes) -> RequestHead:
+        limits = self.limits
+        if len(head) > limits.head:
+            raise self._tooLong(head)
+        line, _, rest = head.partition(b"\r\n")
+        match = _REQUEST_LINE.fullmatch(line)
+        if match is None:
+            raise BadRequest("The request line is not 'method target HTTP/1.1'.")
+        method, target, version = match.groups()
+        if version != b"1.1" and version != b"1.0":
+            raise BadRequest("Only HTTP/1.0 and HTTP/1.1 are spoken here.", 505)
+        if len(target) > limits.target:
+            raise BadRequest(f"The target may have {limits.target} bytes at most.", 414)
+        block = rest[:-2]
+        if not _FIELD_LINES.fullmatch(block):
+            raise BadRequest("A header line is malformed.")
+        lines = block.split(b"\r\n")[:-1]
+        if len(lines) > limits.headers:
+            raise BadRequest(f"A head may have {limits.headers} header lines at most.", 431)
+        pairs, deciding = _fields(lines)
+        _checkHost(pairs, version)
+        _checkTarget(method, target)
+        return RequestHead(
+            method, target, version, Headers(pairs), _meaning(version, _framing(deciding, version))
+        )
+
+    def _tooLong(self, head: bytes) -> BadRequest:
+        if b"\n" not in head[: self.limits.target]:
+            return BadRequest(f"The target may have {self.limits.target} bytes at most.", 414)
+        return BadRequest(f"A head may have {self.limits.head} bytes at most.", 431)
+
+
+def _fields(lines: list[bytes]) -> tuple[_Pairs, _Pairs]:
+    """
+    Split header lines that are known to be well formed.
+
+    @return: All pairs, names in lower case; and those that decide framing.
+    """
+    pairs = []
+    deciding = []
+    for line in lines:
+        name, _, value = line.partition(b":")
+        pair = name.lower(), value.strip(b" \t")
+        pairs.append(pair)
+        if pair[0] in _DECIDING:
+            deciding.append(pair)
+    return pairs, deciding
+
+
+def _checkHost(pairs: _Pairs, version: bytes) -> None:
+    """
+    Exactly one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none.
+    """
+    hosts = [value for name, value in pairs if name == b"host"]
+    if len(hosts) > 1:
+        raise BadRequest("There is more than one Host header.")
+    if not hosts:
+        if version == b"1.1":
+            raise BadRequest("The Host header is missing.")
+    elif not _HOST.fullmatch(hosts[0]):
+        raise BadRequest("The Host header is not a host.")
+
+
+def _checkTarget(method: bytes, target: bytes) -> None:
+    """
+    One of the four forms, where its method allows it (RFC 9112, 3.2).
+    """
+    if method == b"CONNECT":
+        raise BadRequest("ktcp is no proxy: CONNECT is not implemented.", 501)
+    if target.startswith(b"/"):
+        if b"#" in target:
+            raise BadRequest("A target has no fragment.")
+    elif target == b"*":
+        if method != b"OPTIONS":
+            raise BadRequest("The target * goes with OPTIONS only.")
+    else:
+        match = _ABSOLUTE.fullmatch(target)
+        if match is None or not _HOST.fullmatch(match[1]):
+            raise BadRequest("The target is neither a path nor an http URL.")
+
+
+def _framing(deciding: _Pairs, version: bytes) -> bytes:
+    """
+    Let no head through that says two things about where its body ends
+    (RFC 9112, 6.1 and 6.3).
+
+    @return: The deciding lines, for h11.
+    """
+    names = [name for name, _ in deciding]
+    if b"transfer-encoding" in names:
+        if version == b"1.0":
+            raise BadRequest("HTTP/1.0 has no Transfer-Encoding.")
+        if b"content-length" in names:
+            raise BadRequest("Transfer-Encoding and Content-Length exclude each other.")
+    if names.count(b"content-length") > 1:
+        raise BadRequest("There is more than one Content-Length header.")
+    for name, value in deciding:
+        if name == b"content-length" and not value.isdigit():
+            raise BadRequest("Content-Length is not a number.")
+        if name == b"expect" and version == b"1.1" and value.lower() != b"100-continue":
+            raise BadRequest("The only expectation met here is 100-continue.", 417)
+    return b"".join(b"%b: %b\r\n" % pair for pair in deciding)
+
+
+def briefHead(method: bytes, version: bytes, framing: bytes) -> bytes:
+    """
+    @return: The shortest head that h11 treats as it would the full one.
+    """
+    return b"%b / HTTP/%b\r\nHost: a\r\n%b\r\n" % (method, version, framing)
+
+
+def _meaning(version: bytes, lines: bytes) -> Framing:
+    # The memory is bounded in bytes too: no client has reason to say more.
+    if len(lines) <= 256:
+        return _consult(version, lines)
+    return _consult.__wrapped__(version, lines)
+
+
+# Clients say few different things about framing: nothing, a length, chunked.
+@lru_cache(maxsize=1024)
+def _consult(version: bytes, lines: bytes) -> Framing:
+    """
+    Ask h11 what the deciding lines mean.
+
+    @raise BadRequest: h11 would refuse the request.
+    """
+    connection = h11.Connection(h11.SERVER)
+    connection.receive_data(briefHead(b"GET", version, lines))
+    try:
+        request = connection.next_event()
+        waits = connection.they_are_waiting_for_100_continue
+        hasBody = connection.next_event() is h11.NEED_DATA
+    except h11.RemoteProtocolError as error:
+        raise BadRequest(
+            "The headers that frame the body are not understood.", error.error_status_hint
+        ) from error
+    assert isinstance(request, h11.Request)
+    headers = dict(request.headers)
+    # What h11 lets us do after an answer is what it would do itself.
+    connection.send(h11.Response(status_code=200, headers=[("Content-Length", "0")]))
+    connection.send(h11.EndOfMessage())
+    keepAlive = connection.our_state is h11.DONE
+    if version == b"1.0":
+        # h11 knows no persistent HTTP/1.0; a client asks for it by name
+        # (RFC 9112, 9.3 and appendix C.2.2), as ab -k does.
+        tokens = {token.strip().lower() for token in headers.get(b"connection", b"").split(b",")}
+        keepAlive = b"keep-alive" in tokens and b"close" not in tokens
+    chunked = b"transfer-encoding" in headers
+    length = None if chunked else int(headers.get(b"content-length", b"0"))
+    return Framing(lines, keepAlive, hasBody, length, waits and hasBody)

@@ -1,0 +1,54 @@
+# -*- test-case-name: ktcp.test.test_http_limits -*-
+"""
+Every size and time that bounds an HTTP connection: unit, default and reason.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    The bounds of one connection.  Frozen: many connections share one.
+
+    @ivar head: Bytes of a request head, from the request line to the empty
+        line (431 beyond).  h11 and IIS take 16 KiB, tomcat 8, node.js 80.
+    @ivar headers: Header lines of a request (431 beyond).  Apache takes 100.
+    @ivar target: Bytes of a request target (414 beyond).  RFC 9112, 3 asks for
+        8000 at least.
+    @ivar body: Bytes of a body that C{request.body.read()} collects when the
+        handler names no bound of its own (413 beyond).  nginx takes 1 MiB.
+    @ivar readAhead: Bytes taken from a client before they are wanted, while
+        an earlier request is answered or a body waits for its reader; the
+        connection is not read beyond.  One read of the transport can go past
+        it once.
+    @ivar drain: Bytes of a body nobody read that are discarded to keep the
+        connection; beyond, it is closed.
+    @ivar batch: Bytes of answers to pipelined requests that are gathered for
+        one write.
+    @ivar linger: Seconds for which a connection that is closed early still
+        takes (and drops) bytes, so that the answer is not reset away
+        (RFC 9112, 9.6).
+    """
+
+    head: int = 16 * KIB
+    headers: int = 100
+    target: int = 8 * KIB
+    body: int = 1 * MIB
+    readAhead: int = 64 * KIB
+    drain: int = 64 * KIB
+    batch: int = 64 * KIB
+    linger: float = 2.0
+
+    def __post_init__(self) -> None:
+        """
+        @raise ValueError: A limit is not positive.
+        """
+        for field in fields(self):
+            if not getattr(self, field.name) > 0:
+                raise ValueError(f"limit {field.name} must be more than 0")

@@ -1,0 +1,649 @@
+# -*- test-case-name: ktcp.test.test_http_protocol -*-
+"""
+HTTP over a Twisted transport: who may speak when, and how a connection ends.
+
+A connection is in one L{State} at a time; requests are taken one by one, so
+answers leave in the order of their requests (RFC 9112, 9.3.2), and those to
+pipelined requests in one write.
+
+How a connection leaves the happy path:
+
+  - bytes that are no request: the answer h11 or the door names, then a
+    lingering close;
+  - a handler that fails: logged once, 500, and the connection lives on; when
+    the head has gone already, the connection is cut;
+  - a body nobody read: a little is discarded to keep the connection, beyond
+    that it is closed;
+  - the client closes its side: what it has asked is answered as long as the
+    handlers answer at once.  One that still thinks is cancelled, for a FIN is
+    all one sees of a client that has left (nginx's 499, node.js and uvicorn
+    do so too);
+  - the client is gone: the handler's Deferred or coroutine is cancelled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.interfaces import (
+    IAddress,
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
+from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ktcp.http.connection import HTTPConnection
+from ktcp.http.dates import DateClock
+from ktcp.http.door import Door
+from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
+from ktcp.http.handlers import hello
+from ktcp.http.limits import Limits
+from ktcp.http.message import (
+    BadRequest,
+    Headers,
+    HTTPError,
+    Request,
+    RequestHead,
+    Response,
+    reasonPhrase,
+)
+from ktcp.http.rendering import CONTINUE, Renderer, Sender
+
+Handler = Callable[[Request], Response | Awaitable[Response]]
+
+
+class State(Enum):
+    """
+    Where a connection stands.
+    """
+
+    IDLE = "between requests, or in the middle of a head"
+    HANDLING = "the handler owes an answer"
+    STREAMING = "the head of the answer has gone, its body is on its way"
+    DISCARDING = "answered; the rest of the request's body is dropped"
+    LINGERING = "answered and half-closed; what still comes is dropped"
+    CLOSED = "no more to be sent or received"
+
+
+# Looked up on each request; a member costs two look-ups more than a global.
+_IDLE = State.IDLE
+_DEAF = frozenset((State.LINGERING, State.CLOSED))
+
+
+class BodyAbandoned(Exception):
+    """
+    The body was asked for after its request had been answered.
+    """
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer)
+class HTTPProtocol(Protocol):
+    """
+    One HTTP connection.  To its transport it is the producer of what is sent.
+
+    @ivar factory: What all connections share.
+    """
+
+    _log = Logger()
+    # Any: what a stream transport is, no one interface of Twisted says.
+    transport: Any
+
+    def __init__(self, factory: HTTPFactory) -> None:
+        # For all connections.
+        self.factory = factory
+        self._handler = factory.handler
+        self._limits = factory.limits
+        self._renderer = factory.renderer
+        # For this connection.
+        self._connection = HTTPConnection(factory.door)
+        self._peer: IAddress | None = None
+        self._state = State.IDLE
+        self._advancing = False
+        self._batch: list[bytes] = []
+        self._batched = 0
+        self._gate = Gate()
+        self._reading = True
+        self._lingering: Any = None
+        # For this request.
+        self._head: RequestHead | None = None
+        self._body: RequestBody | None = None
+        self._mustContinue = False
+        self._wanted: Deferred[bytes] | None = None
+        self._pending: Deferred[Any] | None = None
+        self._sender: Sender | None = None
+        self._producer: Any = None
+        self._discarded = 0
+
+    # What the transport tells.
+
+    def connectionMade(self) -> None:
+        """
+        Be told when the client does not take what is sent.
+        """
+        self.transport.registerProducer(self, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Go on with what came.
+        """
+        if self._state in _DEAF:
+            return
+        self._connection.receive(data)
+        self._advance()
+        self._adjustReading()
+
+    def readConnectionLost(self) -> None:
+        """
+        The client sent FIN.
+        """
+        self._connection.receive(b"")
+        if self._state is State.LINGERING:
+            self._close()
+            return
+        self._advance()
+        if self._state is State.HANDLING and self._pending is not None:
+            # Nobody else will tell that this client has left.
+            self._leave()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Our FIN has gone, while lingering.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Tell those who work for this connection.
+        """
+        self._state = State.CLOSED
+        self._batch.clear()
+        if self._lingering is not None:
+            self._lingering.cancel()
+            self._lingering = None
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.stopProducing()
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.cancel()
+
+    def pauseProducing(self) -> None:
+        """
+        The client is slow: answer nothing more, and take nothing more.
+        """
+        self._gate.shut()
+        if self._producer is not None:
+            self._producer.pauseProducing()
+        self._adjustReading()
+
+    def resumeProducing(self) -> None:
+        """
+        The client has taken what was sent.
+        """
+        self._gate.open()
+        if self._producer is not None:
+            self._producer.resumeProducing()
+        self._advance()
+        self._adjustReading()
+
+    def stopProducing(self) -> None:
+        """
+        The transport is about to tell L{connectionLost}.
+        """
+
+    # Requests, one by one.
+
+    def _advance(self) -> None:
+        """
+        Do all that can be done with what has come.  Handlers may re-enter by
+        answering at once; the outermost call does the work.
+        """
+        if self._advancing:
+            return
+        self._advancing = True
+        try:
+            self._step()
+        except BadRequest as error:
+            self._refuse(error)
+        finally:
+            self._advancing = False
+            if self._batch:
+                self._flush()
+
+    def _step(self) -> None:
+        connection = self._connection
+        while True:
+            if self._state is _IDLE:
+                if not self._gate.isOpen:
+                    return
+                head = connection.nextRequest()
+                if head is None:
+                    if connection.ended:
+                        self._close()
+                    return
+                self._handle(head)
+            elif self._state is State.DISCARDING:
+                if not self._discard():
+                    return
+            elif self._wanted is not None:
+                if not self._deliver(self._wanted):
+                    return
+            else:
+                return
+
+    def _handle(self, head: RequestHead) -> None:
+        framing = head.framing
+        self._head = head
+        if framing.hasBody:
+            self._body = body = RequestBody(self, framing.length, self._limits.body)
+            self._mustContinue = framing.expectsContinue
+        else:
+            self._body = None
+            body = self.factory.noBody
+        if self._peer is None:
+            self._peer = self.transport.getPeer()
+        self._state = State.HANDLING
+        try:
+            answer = self._handler(Request(head, self._peer, body))
+            if answer.__class__ is not Response:
+                self._await(answer)
+                return
+        except Exception:
+            self._handlerFailed(Failure())
+            return
+        self._answer(answer)
+
+    def _await(self, answer: Any) -> None:
+        if isinstance(answer, Response):
+            self._answer(answer)
+            return
+        if not isinstance(answer, Deferred):
+            if not hasattr(answer, "__await__"):
+                raise TypeError(f"a handler gave {answer!r}, not a Response")
+            answer = Deferred.fromCoroutine(answer)
+        self._pending = answer
+        answer.addCallback(self._answerLater)
+        answer.addErrback(self._handlerFailed)
+
+    def _answerLater(self, response: object) -> None:
+        if self._state is not State.HANDLING:
+            return
+        self._pending = None
+        if not isinstance(response, Response):
+            raise TypeError(f"a handler gave {response!r}, not a Response")
+        self._answer(response)
+        self._advance()
+        self._adjustReading()
+
+    def _handlerFailed(self, failure: Failure) -> None:
+        """
+        Answer for a handler that could not.
+        """
+        self._pending = None
+        left = self._state is not State.HANDLING
+        if left and failure.check(CancelledError, BadRequest):
+            return
+        error = failure.value
+        if not isinstance(error, HTTPError):
+            error = HTTPError(500)
+            self._log.failure("a handler failed for {request}", failure, request=self._requested())
+        if left:
+            return
+        if isinstance(error, BadRequest):
+            self._refuse(error)
+            return
+        self._answer(Response(error.status, _explained(error), _PLAIN))
+        self._advance()
+        self._adjustReading()
+
+    def _requested(self) -> str:
+        assert self._head is not None
+        return ascii(b"%b %b" % (self._head.method, self._head.target))[2:-1]
+
+    # Answers.
+
+    def _answer(self, response: Response) -> None:
+        head = self._head if self._body is None else self._lastOrNot(self._body)
+        assert head is not None
+        if response.body.__class__ is not bytes or response.trailers is not None:
+            self._stream(head, response)
+            return
+        try:
+            data, closes = self._renderer.whole(head, response)
+        except Exception:
+            self._handlerFailed(Failure())
+            return
+        self._write(data)
+        self._answered(closes)
+
+    def _lastOrNot(self, body: RequestBody) -> RequestHead | None:
+        """
+        @return: The head to answer to: where the connection cannot go on
+            because of what is unread of the body, one that asks to close, so
+            that the answer says so.
+        """
+        head = self._head
+        tooMuch = body.length is not None and body.length > self._limits.drain
+        if head is None or not (self._connection.inBody and (self._mustContinue or tooMuch)):
+            return head
+        return head._replace(framing=head.framing._replace(keepAlive=False))
+
+    def _write(self, data: bytes) -> None:
+        if not self._advancing:
+            self.transport.write(data)
+            return
+        self._batch.append(data)
+        self._batched += len(data)
+        if self._batched > self._limits.batch:
+            self._flush()
+
+    def _flush(self) -> None:
+        batch, self._batch = self._batch, []
+        self._batched = 0
+        self.transport.write(batch[0] if len(batch) == 1 else b"".join(batch))
+
+    def _answered(self, closes: bool) -> None:
+        """
+        The answer is complete; what becomes of the connection?
+        """
+        if self._body is None:
+            if closes:
+                self._close()
+            else:
+                self._state = State.IDLE
+            return
+        self._body = None
+        if self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            wanted.errback(BodyAbandoned())
+        if not self._connection.inBody:
+            if closes:
+                self._close()
+            else:
+                self._state = State.IDLE
+        elif closes:
+            self._linger()
+        else:
+            self._state = State.DISCARDING
+            self._discarded = 0
+
+    def _refuse(self, error: HTTPError) -> None:
+        """
+        Answer to what cannot be understood, once, and end the connection.
+        """
+        if self._state is State.STREAMING or self._state is State.DISCARDING:
+            # The answer has gone already; there is none to a second fault.
+            self._cut()
+            return
+        self._body = None
+        self._write(self._renderer.error(error.status, _explained(error)))
+        self._linger()
+
+    # Bodies of answers.
+
+    def _stream(self, head: RequestHead, response: Response) -> None:
+        try:
+            data, self._sender = self._renderer.begin(head, response)
+        except Exception:
+            self._handlerFailed(Failure())
+            return
+        self._state = State.STREAMING
+        self._write(data)
+        if self._batch:
+            # What follows is written at once, so nothing may wait before it.
+            self._flush()
+        body = response.body
+        if head.method == b"HEAD":
+            self._streamed(None)
+            return
+        try:
+            if hasattr(body, "startProducing"):
+                self._producer = body
+                streaming = body.startProducing(BodyConsumer(self._writeBody))
+            else:
+                streaming = Deferred.fromCoroutine(pour(body, self._writeBody, self._gate))
+        except Exception:
+            self._streamFailed(Failure())
+            return
+        if self._state is State.STREAMING:
+            self._pending = streaming
+        streaming.addCallback(self._streamed)
+        streaming.addErrback(self._streamFailed)
+
+    def _writeBody(self, data: bytes) -> None:
+        if self._state is not State.STREAMING:
+            return
+        assert self._sender is not None
+        sent = self._sender.data(data)
+        if sent:
+            self.transport.writeSequence(sent)
+
+    def _streamed(self, result: object) -> None:
+        if self._state is not State.STREAMING:
+            return
+        assert self._sender is not None
+        self._pending = self._producer = None
+        data, closes = self._sender.end()
+        self._sender = None
+        if data:
+            self.transport.write(data)
+        self._answered(closes)
+        self._advance()
+        self._adjustReading()
+
+    def _streamFailed(self, failure: Failure) -> None:
+        """
+        The head has gone, so only the end of the connection can tell.
+        """
+        self._pending = self._producer = None
+        left = self._state is not State.STREAMING
+        if not (left and failure.check(CancelledError)):
+            self._log.failure("the body failed for {request}", failure, request=self._requested())
+        if not left:
+            self._cut()
+
+    def _cut(self) -> None:
+        # A body that has a length or is chunked is seen to be cut short; one
+        # that is ended by closing must not end that way, so it is reset.
+        if self._sender is None or self._sender.delimited:
+            self._close()
+        else:
+            self._state = State.CLOSED
+            self.transport.abortConnection()
+
+    # Bodies of requests.
+
+    def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
+        """
+        The handler wants to read.  See L{ktcp.http.flow.BodySource}.
+        """
+        if body is not self._body:
+            return fail(BodyAbandoned())
+        if self._wanted is not None:
+            return fail(RuntimeError("the body is being read already"))
+        if self._mustContinue:
+            self._mustContinue = False
+            if self._state is State.HANDLING:
+                self._write(CONTINUE)
+                if self._batch:
+                    self._flush()
+        wanted: Deferred[bytes] = Deferred(self._unwanted)
+        self._wanted = wanted
+        self._deliver(wanted)
+        self._adjustReading()
+        return wanted
+
+    def _unwanted(self, wanted: Deferred[bytes]) -> None:
+        self._wanted = None
+
+    def _deliver(self, wanted: Deferred[bytes]) -> bool:
+        """
+        @return: Whether there was something to deliver.
+        """
+        assert self._body is not None
+        try:
+            chunk = self._connection.nextBody()
+        except BadRequest:
+            self._wanted = None
+            wanted.errback(Failure())
+            return True
+        if chunk is None:
+            return False
+        if not chunk:
+            self._body.finish(self._connection.trailers)
+        self._wanted = None
+        wanted.callback(chunk)
+        return True
+
+    def _discard(self) -> bool:
+        """
+        Drop some of a body that nobody will read.
+
+        @return: Whether there is reason to go on.
+        """
+        chunk = self._connection.nextBody()
+        if chunk is None:
+            return False
+        if not chunk:
+            self._state = State.IDLE
+            return True
+        self._discarded += len(chunk)
+        if self._discarded > self._limits.drain:
+            self._linger()
+            return False
+        return True
+
+    def _adjustReading(self) -> None:
+        """
+        Take bytes from the client only while there is somewhere to put them.
+        """
+        reading = self._gate.isOpen and (
+            self._wanted is not None or self._connection.waiting < self._limits.readAhead
+        )
+        if self._state is State.LINGERING:
+            reading = True
+        if reading is not self._reading and self._state is not State.CLOSED:
+            self._reading = reading
+            if reading:
+                self.transport.resumeProducing()
+            else:
+                self.transport.pauseProducing()
+
+    # The end.
+
+    def _close(self) -> None:
+        """
+        Send what was written, then close.
+        """
+        self._state = State.CLOSED
+        if self._batch:
+            self._flush()
+        self.transport.unregisterProducer()
+        self.transport.loseConnection()
+
+    def _leave(self) -> None:
+        """
+        The client has left: tell the handler, and close.
+        """
+        self._state = State.CLOSED
+        assert self._pending is not None
+        pending, self._pending = self._pending, None
+        pending.cancel()
+        self._close()
+
+    def _linger(self) -> None:
+        """
+        Send what was written, then FIN, and drop what comes for a while:
+        closing a socket that has unread bytes resets the connection, and with
+        it the answer the client has not read yet (RFC 9112, 9.6).
+        """
+        self._state = State.LINGERING
+        if self._batch:
+            self._flush()
+        if self._connection.ended:
+            self._close()
+            return
+        self.transport.unregisterProducer()
+        self._gate.open()
+        self._adjustReading()
+        if ISSLTransport.providedBy(self.transport):
+            # Half-closing below TLS would cut its close_notify off.  Closing it
+            # sends that, and waits for the peer's.
+            self.transport.loseConnection()
+        else:
+            self.transport.loseWriteConnection()
+        self._lingering = self.factory.reactor.callLater(self._limits.linger, self._lingered)
+
+    def _lingered(self) -> None:
+        self._lingering = None
+        self._state = State.CLOSED
+        self.transport.abortConnection()
+
+
+_PLAIN = Headers.of({"Content-Type": "text/plain; charset=utf-8"})
+
+
+def _explained(error: HTTPError) -> bytes:
+    title = b"%d %b" % (error.status, reasonPhrase(error.status))
+    return b"%b: %b\n" % (title, error.reason.encode()) if error.reason else title + b"\n"
+
+
+class HTTPFactory(Factory):
+    """
+    Serves HTTP/1.1 with one handler::
+
+        def app(request):
+            return Response(200, b"hello " + request.target, {"Content-Type": "text/plain"})
+
+        serverFromString(reactor, "tcp:8080").listen(HTTPFactory(app))
+
+    @ivar handler: Takes a L{Request} and gives a L{Response}, a Deferred that
+        fires with one, or a coroutine that returns one.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        handler: Handler = hello,
+        *,
+        limits: Limits | None = None,
+        server: bytes | None = b"ktcp",
+        reactor: IReactorTime | None = None,
+    ) -> None:
+        """
+        @param limits: Sizes and times; the default ones if not given.
+        @param server: The Server header; L{None} for none.
+        @param reactor: Gives the time for deadlines; if not given, the global
+            reactor, which is imported at the first connection.
+        """
+        self.handler = handler
+        self.limits = limits = limits or Limits()
+        self.door = Door(limits)
+        self.renderer = Renderer(server, DateClock().now)
+        self.noBody = RequestBody(None, 0, limits.body)
+        self._reactor = reactor
+
+    @property
+    def reactor(self) -> Any:
+        """
+        The reactor that keeps the deadlines.
+        """
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        return self._reactor
+
+    def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
+        """
+        One protocol per connection.
+        """
+        return HTTPProtocol(self)

@@ -32,9 +32,7 @@ class KTCPServerParser:
 
     prefix = "ktcp"
 
-    def parseStreamServer(
-        self, reactor: Any, *args: Any, **kwargs: Any
-    ) -> KTCPServerEndpoint:
+    def parseStreamServer(self, reactor: Any, *args: Any, **kwargs: Any) -> KTCPServerEndpoint:
         """
         Make the endpoint that the string describes.
 

@@ -166,9 +166,7 @@ def _demandWhole(name: str, value: object, least: int, largest: int) -> None:
     Refuse a value that is not a whole number of a range.
     """
     if type(value) is not int or not least <= value <= largest:
-        raise ValueError(
-            f"{name} must be a whole number from {least} to {largest}, not {value!r}"
-        )
+        raise ValueError(f"{name} must be a whole number from {least} to {largest}, not {value!r}")
 
 
 def openListener(
@@ -214,9 +212,7 @@ def _configure(listener: socket.socket, options: SocketOptions) -> None:
             raise OSError(e.errno, f"{name}={value}: {e.strerror}") from None
 
 
-def _settings(
-    family: int, options: SocketOptions
-) -> Iterator[tuple[str, int, int, int]]:
+def _settings(family: int, options: SocketOptions) -> Iterator[tuple[str, int, int, int]]:
     """
     The setsockopt(2) calls the options come to: name, level, option, value.
     """

@@ -7,9 +7,9 @@ deed one loop later.  This one has the same behaviour for protocols, and:
 
   - what is written is sent at once when nothing waits before it; only what the
     kernel refuses is left to the base class (C{bench/micro/writethrough.py});
-  - while the protocol handles what was read (a I{turn}), wishes to pause, to
-    resume and to close are noted, and only what is left of them at the end of
-    the turn reaches the reactor;
+  - while the protocol handles what was read (a I{turn}), the wishes to pause
+    and to close are noted, and what is left of them at the end of the turn
+    reaches the reactor;
   - a connection that was just accepted begins inside a turn, and what the
     client sent with its connect is read in it: a connection that asks, is
     answered and closes in one turn never enters the reactor's poller
@@ -89,7 +89,10 @@ class WriteThroughServer(tcp.Server):
         self.hostname = client[0]
         self._protocolClass = protocol.__class__
         self._inTurn = inTurn
-        self.startReading()
+        if inTurn:
+            self._reading = True
+        else:
+            self.startReading()
         self.connected = 1
 
     @cached_property
@@ -128,7 +131,8 @@ class WriteThroughServer(tcp.Server):
             log.callWithLogger(self, log.err, failure)
             self.connectionLost(failure)
         self._inTurn = False
-        if self.connected:
+        # A protocol may have taken the descriptor for itself and closed this.
+        if self.connected and self.fileno() != -1:
             self._endTurn()
 
     def doRead(self) -> Any:
@@ -174,10 +178,8 @@ class WriteThroughServer(tcp.Server):
         """
         Ask for data.
         """
-        self._reading = True
-        if not self._inTurn:
-            self._watched = True
-            super().startReading()
+        self._reading = self._watched = True
+        super().startReading()
 
     def stopReading(self) -> None:
         """
@@ -306,5 +308,3 @@ class QuickAckServer(WriteThroughServer):
         """
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
         return super().doRead()
-
-

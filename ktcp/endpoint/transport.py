@@ -273,6 +273,7 @@ class WriteThroughServer(tcp.Server):
         Close when everything is written: at the end of this turn if it is.
         """
         if self._inTurn and self._mayWriteThrough() and self.producer is None:
+            self.stopReading()
             self.disconnecting = 1
         else:
             super().loseConnection()

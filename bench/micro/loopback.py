@@ -54,7 +54,8 @@ def pingPong(port: int, seconds: float, size: int, connections: int) -> float:
     Echoes per second: each connection has one message under way.
     """
     message = os.urandom(size)
-    clients = {}
+    clients = []
+    under: dict[int, list] = {}  # recv, send, bytes still to come
     with select.epoll() as poller:
         for _ in range(connections):
             client = socket.create_connection(("127.0.0.1", port))
@@ -63,20 +64,24 @@ def pingPong(port: int, seconds: float, size: int, connections: int) -> float:
             client.sendall(message)
             if client.recv(size, socket.MSG_WAITALL) != message:
                 raise SystemExit("the echo is wrong")
-            clients[client.fileno()] = [client, 0]
+            clients.append(client)
+            under[client.fileno()] = [client.recv, client.send, size]
             poller.register(client.fileno(), select.EPOLLIN)
             client.sendall(message)
         count = 0
         start = time.perf_counter()
         while (elapsed := time.perf_counter() - start) < seconds:
             for fd, _ in poller.poll():
-                entry = clients[fd]
-                entry[1] += len(entry[0].recv(2**18))
-                if entry[1] == size:
-                    entry[1] = 0
-                    entry[0].sendall(message)
+                entry = under[fd]
+                receive, send, missing = entry
+                missing -= len(receive(65536))
+                if not missing:
+                    # Its peer has taken the last one whole, so this one fits.
+                    send(message)
                     count += 1
-    for client, _ in clients.values():
+                    missing = size
+                entry[2] = missing
+    for client in clients:
         client.close()
     return count / elapsed
 

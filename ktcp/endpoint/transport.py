@@ -91,6 +91,7 @@ class WriteThroughServer(tcp.Server):
         self._inTurn = inTurn
         if inTurn:
             self._reading = True
+            self.fileno = self._giveDescriptor
         else:
             self.startReading()
         self.connected = 1
@@ -122,8 +123,10 @@ class WriteThroughServer(tcp.Server):
         L{doRead}'s result is not needed: the end of a connection and
         L{_reset} are found again by the reactor, which knows what follows.
         """
+        if self.connected:
+            self.fileno = self.socket.fileno
         try:
-            if self._reading:
+            if self._reading and not self._watched:
                 self.doRead()
         except BaseException:
             # As the reactor does with an exception from dataReceived.
@@ -132,8 +135,20 @@ class WriteThroughServer(tcp.Server):
             self.connectionLost(failure)
         self._inTurn = False
         # A protocol may have taken the descriptor for itself and closed this.
-        if self.connected and self.fileno() != -1:
+        isOpen = self.connected and self.fileno() != -1
+        if isOpen and (self.disconnecting or self._reading is not self._watched):
             self._endTurn()
+
+    def _giveDescriptor(self) -> int:
+        """
+        Be C{fileno} until L{begin}: whoever asks so early, a protocol that
+        passes the descriptor on or C{reactor.removeReader} on its behalf,
+        counts on a connection that the reactor watches already.
+        """
+        self.fileno = self.socket.fileno
+        if self._reading:
+            self.startReading()
+        return self.fileno()
 
     def doRead(self) -> Any:
         """

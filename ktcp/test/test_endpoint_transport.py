@@ -4,6 +4,7 @@ Tests for L{ktcp.endpoint.transport}: first what Twisted asks of TCP and TLS.
 
 from __future__ import annotations
 
+import os
 import select
 import socket
 import struct
@@ -623,6 +624,24 @@ class FirstTurnTests(TransportTestCase):
         transport.resumeProducing()
         transport.doRead()
         self.assertEqual(self.protocols[0].events, ["made", b"ask", "handled"])
+
+    def test_taken(self) -> None:
+        """
+        A protocol that takes its descriptor away from the reactor when it is
+        made keeps what the client sent for itself, and is not watched again.
+        """
+
+        def take(transport: Any) -> None:
+            descriptors.append(transport.fileno())
+            self.reactor.removeReader(transport)
+
+        descriptors: list[int] = []
+        self.protocol.onMade = staticmethod(take)
+        self.connect(b"ask")
+        self.accept()
+        self.assertEqual(self.protocols[0].events, ["made"])
+        self.assertNotIn(self.protocols[0].transport, self.reactor.getReaders())
+        self.assertEqual(os.read(descriptors[0], 10), b"ask")
 
     def test_raise(self) -> None:
         """

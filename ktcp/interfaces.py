@@ -8,9 +8,11 @@ C{twisted/plugins/}; ktcp's own protocols come in the same way.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twisted.internet.interfaces import IProtocolFactory
 from zope.interface import Attribute, Interface
 
 
@@ -61,9 +63,7 @@ class IProtocolPlugin(Interface):
         """
     )
 
-    def makeFactory(  # type: ignore[no-untyped-def]  # an Interface has no self and no types
-        parameters, context
-    ):
+    def makeFactory(parameters: Mapping[str, object], context: Context) -> IProtocolFactory:
         """
         Make the factory that serves all of the protocol's listeners.
 

@@ -49,7 +49,9 @@ def integerBetween(lowest: int, highest: int) -> Callable[[str], int]:
     def check(text: str) -> int:
         # int() takes underscores, blanks, signs and digits of other scripts;
         # an operator who typed those meant something else.
-        if not (text.isascii() and text.isdigit() and lowest <= int(text) <= highest):
+        # The length first: int() refuses thousands of digits in words of its own.
+        wellFormed = text.isascii() and text.isdigit() and len(text) < 20
+        if not (wellFormed and lowest <= int(text) <= highest):
             raise ValueError(f"a whole number from {lowest} to {highest}")
         return int(text)
 
@@ -57,6 +59,10 @@ def integerBetween(lowest: int, highest: int) -> Callable[[str], int]:
 
 
 port = integerBetween(0, 65535)
+
+# listen(2) takes a C int, and the kernel reads it as unsigned: a negative one
+# would ask for the longest queue there is.
+backlog = integerBetween(0, 2**31 - 1)
 
 
 def interface(text: str) -> str:

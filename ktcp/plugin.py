@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_plugin -*-
 """
-A protocol plugin as plain data.  Discovery is L{ktcp.options}' business.
+A protocol plugin as plain data.  L{ktcp.discovery} finds those there are.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ requests and responses to go over it.  The server's code is the real one::
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import h11
@@ -101,18 +101,17 @@ class MemoryConnection:
 
     def send(self, data: bytes) -> None:
         """
-        Let bytes arrive at the server.
+        Let bytes arrive at the server, unless it has closed.
         """
-        self.protocol.dataReceived(data)
-        self._settle()
+        if not self._lost:
+            self.protocol.dataReceived(data)
+            self._settle()
 
     def sendByteByByte(self, data: bytes) -> None:
         """
         Let them arrive one by one, until the server has closed.
         """
         for at in range(len(data)):
-            if self._lost:
-                return
             self.send(data[at : at + 1])
 
     def finish(self) -> None:
@@ -166,7 +165,8 @@ def request(
     Write a request.  Host and, for a body, Content-Length are set if C{headers}
     have neither; nothing is checked, so that bad requests can be written too.
     """
-    pairs = [(name, value) for name, value in Headers.of(headers)]
+    items: Any = headers.items() if isinstance(headers, Mapping) else headers or ()
+    pairs = [(_bytes(name), _bytes(value)) for name, value in items]
     names = {name.lower() for name, _ in pairs}
     if b"host" not in names:
         pairs.insert(0, (b"Host", b"localhost"))
@@ -203,7 +203,8 @@ def parseResponses(
 
     @param methods: Of the requests, in order; C{GET} for those not named.
     @param closed: Nothing comes after C{data}.
-    @raise h11.RemoteProtocolError: A response is not HTTP/1.1.
+    @raise h11.RemoteProtocolError: A response is not HTTP/1.1, or something that
+        is no response follows one.
     """
     responses = []
     asked = iter(methods)
@@ -212,9 +213,7 @@ def parseResponses(
         client.send(h11.Request(method=next(asked, b"GET"), target="/", headers=[("Host", "a")]))
         client.send(h11.EndOfMessage())
         client.receive_data(data)
-        if closed:
-            client.receive_data(b"")
-        response = _readOne(client)
+        response = _readOne(client, closed)
         if response is None:
             break
         responses.append(response)
@@ -222,9 +221,9 @@ def parseResponses(
     return responses
 
 
-def _readOne(client: h11.Connection) -> ReceivedResponse | None:
+def _readOne(client: h11.Connection, closed: bool) -> ReceivedResponse | None:
     status, headers, body = 0, Headers(), b""
-    for event in _events(client):
+    for event in _events(client, closed):
         if isinstance(event, h11.Response):
             status, headers = event.status_code, Headers(event.headers)
         elif isinstance(event, h11.Data):
@@ -234,16 +233,19 @@ def _readOne(client: h11.Connection) -> ReceivedResponse | None:
     return ReceivedResponse(status, headers, body, Headers(), False) if status else None
 
 
-def _events(client: h11.Connection) -> Iterable[Any]:
-    while True:
+def _events(client: h11.Connection, closed: bool) -> Iterable[Any]:
+    while (event := client.next_event()) is not h11.NEED_DATA:
+        yield event
+    if closed:
+        inBody = client.their_state is h11.SEND_BODY
+        client.receive_data(b"")
         try:
             event = client.next_event()
         except h11.RemoteProtocolError:
-            if client.their_state is h11.ERROR and not isinstance(client.trailing_data, tuple):
-                raise
-            return
-        if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-            return
+            if inBody:
+                # Cut short: what came before was good.
+                return
+            raise
         yield event
 
 

@@ -7,7 +7,8 @@ Nothing is read ahead of the question: while a request is being answered, the
 bytes of the next ones wait here as they came, and L{HTTPConnection.waiting}
 says how many.  A body is h11's to read; it hears the lines of the head that
 decide framing and then the body's bytes, in slices, so that no more than a
-slice waits inside of it.
+slice waits inside of it.  The trailers that h11 read are held against the
+grammar of the door.
 """
 
 from __future__ import annotations
@@ -16,13 +17,13 @@ import re
 
 import h11
 
-from ktcp.http.door import Door, briefHead
+from ktcp.http.door import DECIDING, FIELD_LINES, Door, briefHead
 from ktcp.http.message import BadRequest, Headers, IncompleteBody, RequestHead
 
 # RFC 9112, 2.2: empty lines before the request line are skipped.
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 
-# Bytes given to h11 at once; what it has not understood yet is less than this.
+# Bytes of a body of known length given to h11 at once; it keeps none of them.
 _SLICE = 64 * 1024
 
 
@@ -30,17 +31,32 @@ class HTTPConnection:
     """
     The receiving side of a server's connection.
 
+    @ivar finished: The peer has sent FIN.
     @ivar trailers: The trailers of the last body that was read to its end.
     """
 
-    __slots__ = ("_at", "_buffer", "_door", "_ended", "_reader", "trailers")
+    __slots__ = (
+        "_at",
+        "_buffer",
+        "_chunked",
+        "_door",
+        "_fault",
+        "_given",
+        "_reader",
+        "finished",
+        "trailers",
+    )
 
     def __init__(self, door: Door) -> None:
         self._door = door
         self._buffer = b""
         self._at = 0
-        self._ended = False
+        self.finished = False
+        # What h11 had not understood when it was last given something, and that.
+        self._given = b""
         self._reader: h11.Connection | None = None
+        self._chunked = False
+        self._fault: BadRequest | None = None
         self.trailers = Headers()
 
     @property
@@ -53,9 +69,9 @@ class HTTPConnection:
     @property
     def ended(self) -> bool:
         """
-        The peer has sent its last byte, and all of them were asked for.
+        The peer has sent FIN, and all that came before it was asked for.
         """
-        return self._ended and self._at == len(self._buffer)
+        return self.finished and self._at == len(self._buffer)
 
     @property
     def inBody(self) -> bool:
@@ -69,7 +85,7 @@ class HTTPConnection:
         Take bytes from the peer; empty means that it sent FIN.
         """
         if not data:
-            self._ended = True
+            self.finished = True
         elif self._at == len(self._buffer):
             self._buffer = data
             self._at = 0
@@ -81,7 +97,10 @@ class HTTPConnection:
         """
         @return: The next request's head, or L{None} when it is not complete.
         @raise BadRequest: What came is no request; answer, then close.
+        @raise RuntimeError: The body of the last request was not read.
         """
+        if self._reader is not None:
+            raise RuntimeError("the body before this request was not read to its end")
         buffer = self._buffer
         at = self._at
         if at == len(buffer):
@@ -90,13 +109,13 @@ class HTTPConnection:
             skipped = _EMPTY_LINES.match(buffer, at)
             assert skipped is not None
             self._at = at = skipped.end()
-        end = buffer.find(b"\r\n\r\n", at) + 4
-        if end == 3:
+        found = buffer.find(b"\r\n\r\n", at)
+        if found < 0:
             self._door.suspect(buffer[at:])
-            if self._ended and at < len(buffer):
+            if self.finished and at < len(buffer):
                 raise BadRequest("The connection ended within a request head.")
             return None
-        self._at = end
+        self._at = end = found + 4
         head = self._door.admit(buffer[at:end])
         if head.framing.hasBody:
             self._openBody(head)
@@ -108,6 +127,7 @@ class HTTPConnection:
         reader.receive_data(briefHead(b"POST", head.httpVersion, head.framing.lines))
         reader.next_event()
         self._reader = reader
+        self._chunked = head.framing.length is None
 
     def nextBody(self) -> bytes | None:
         """
@@ -117,6 +137,8 @@ class HTTPConnection:
         @raise IncompleteBody: The peer closed before the body's end.
         """
         while self._reader is not None:
+            if self._fault is not None:
+                raise self._fault
             try:
                 event = self._reader.next_event()
             except h11.RemoteProtocolError as error:
@@ -128,20 +150,60 @@ class HTTPConnection:
             if isinstance(event, h11.EndOfMessage):
                 self._closeBody(event)
             elif self._at < len(self._buffer):
-                end = self._at + _SLICE
-                self._reader.receive_data(self._buffer[self._at : end])
-                self._at = min(end, len(self._buffer))
-            elif self._ended:
+                self._give(self._reader)
+            elif self.finished:
                 raise IncompleteBody("The connection ended within a request body.")
             else:
                 return None
         return b""
 
+    def _give(self, reader: h11.Connection) -> None:
+        """
+        Give h11 more; where it is chunked, one byte past h11's bound at most:
+        h11 minds the bound only when it wants more, and would take a chunk
+        line or trailers of any size that come whole.
+        """
+        size = _SLICE
+        pending = b""
+        if self._chunked:
+            pending, _ = reader.trailing_data
+            size = self._door.limits.head + 1 - len(pending)
+        data = self._buffer[self._at : self._at + size]
+        self._at += len(data)
+        self._given = pending + data
+        reader.receive_data(data)
+
     def _closeBody(self, event: h11.EndOfMessage) -> None:
         assert self._reader is not None
-        self.trailers = Headers(event.headers)
         # What h11 was given past the end belongs to the next request.
         rest, _ = self._reader.trailing_data
+        if self._chunked:
+            ended = self._given[: len(self._given) - len(rest)]
+            self.trailers = self._checkedTrailers(Headers(event.headers), ended)
+        else:
+            self.trailers = Headers()
+        self._given = b""
         self._buffer = rest + self._buffer[self._at :]
         self._at = 0
         self._reader = None
+
+    def _checkedTrailers(self, trailers: Headers, ended: bytes) -> Headers:
+        """
+        h11 takes a bare LF and obs-fold in trailers, where a proxy before us
+        may see another end of the body.
+
+        @param ended: Bytes up to the body's end; all of the trailers are in it.
+        """
+        # As many lines as h11 made headers of, and the empty one.
+        lines = ended.rsplit(b"\n", len(trailers) + 2)[-len(trailers) - 2 : -1]
+        fields = b"".join(b"%b\n" % line for line in lines[:-1])
+        if lines[-1] != b"\r" or not FIELD_LINES.fullmatch(fields):
+            self._fault = BadRequest("A trailer line is malformed.")
+        elif len(trailers) > self._door.limits.headers:
+            self._fault = BadRequest("There are too many trailer lines.", 431)
+        elif any(name in DECIDING for name, _ in trailers):
+            # RFC 9110, 6.5.1: framing is not for trailers.
+            self._fault = BadRequest("A trailer would frame the body that it ends.")
+        if self._fault is not None:
+            raise self._fault
+        return trailers

@@ -24,9 +24,15 @@ class BodySource(Protocol):
     Where a L{RequestBody} has its bytes from.
     """
 
+    def availableChunk(self, body: RequestBody) -> bytes | None:
+        """
+        @return: The next bytes if they have come, empty at the end; else
+            L{None}.
+        """
+
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
-        @return: Fires with the next bytes, empty at the end.
+        @return: Fires with the next bytes, when they come, empty at the end.
         """
 
 
@@ -73,12 +79,18 @@ class RequestBody:
             raise BodyTooLarge(limit)
         chunks = []
         size = 0
-        async for chunk in self:
+        while chunk := await self._nextChunk():
             size += len(chunk)
             if size > limit:
                 raise BodyTooLarge(limit)
             chunks.append(chunk)
         return b"".join(chunks)
+
+    async def _nextChunk(self) -> bytes:
+        if self._source is None:
+            return b""
+        chunk = self._source.availableChunk(self)
+        return await self._source.nextChunk(self) if chunk is None else chunk
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -87,12 +99,10 @@ class RequestBody:
         """
         @return: The next bytes, at least one.
         """
-        if self._source is not None:
-            chunk = await self._source.nextChunk(self)
-            if chunk:
-                return chunk
-            self._source = None
-        raise StopAsyncIteration
+        chunk = await self._nextChunk()
+        if not chunk:
+            raise StopAsyncIteration
+        return chunk
 
     def finish(self, trailers: Headers) -> None:
         """
@@ -141,11 +151,18 @@ class Gate:
         self._waiting = None
 
 
-async def pour(chunks: AsyncIterable[bytes], write: Callable[[bytes], None], gate: Gate) -> None:
+async def pour(
+    chunks: bytes | AsyncIterable[bytes], write: Callable[[bytes], None], gate: Gate
+) -> None:
     """
     Write what an asynchronous iterable gives, and wait at the gate in between.
     However it ends, a generator is closed, so that its C{finally} has run.
+
+    @param chunks: Or bytes, which are written as they are: a body with trailers.
     """
+    if isinstance(chunks, bytes):
+        write(chunks)
+        return
     iterator = chunks.__aiter__()
     try:
         async for chunk in iterator:

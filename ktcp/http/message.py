@@ -69,7 +69,11 @@ class BodyTooLarge(HTTPError):
 
 
 def _encoded(text: Text) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("latin-1")
+    if isinstance(text, bytes):
+        return text
+    if isinstance(text, str):
+        return text.encode("latin-1")
+    raise TypeError(f"neither str nor bytes: {text!r}")
 
 
 class Headers:
@@ -96,7 +100,12 @@ class Headers:
 
         @raise ValueError: A name is no token, or a value holds a control
             character such as CR, LF or NUL (RFC 9110, 5.5).
+        @raise TypeError: A name or value is neither C{str} nor C{bytes}.
         """
+        # Exact classes first: instances of abstract classes are dear to find
+        # (bench/micro/http_path.py).
+        if headers.__class__ is dict:
+            return _checked(tuple(headers.items()))
         if headers is None:
             return _NO_HEADERS
         if isinstance(headers, Headers):
@@ -285,18 +294,21 @@ class Response:
         @raise ValueError: The status is out of range, a header or trailer
             would split or is not the handler's to set, or the Content-Length
             given is not the body's.
-        @raise TypeError: The body is none of the three kinds.
+        @raise TypeError: The body is none of the three kinds, or something else
+            is not of its type.
         """
-        if status.__class__ is not int or not 200 <= status <= 599:
-            if not 200 <= int(status) <= 599:
-                raise ValueError(f"not a final status: {status!r}")
-            status = int(status)
-        self.status = status
+        if not isinstance(status, int):
+            raise TypeError(f"not a status: {status!r}")
+        if not 200 <= status <= 599:
+            raise ValueError(f"not a final status: {status!r}")
+        self.status = int(status)
         self.body: Any = body
         self.headers = headers = Headers.of(headers)
         self.trailers = trailers if trailers is None or callable(trailers) else Headers.of(trailers)
         if trailers is not None and b"content-length" in headers:
             raise ValueError("trailers need a chunked body, Content-Length rules that out")
+        if status in BODILESS and (trailers is not None or body.__class__ is not bytes):
+            raise ValueError(f"a {status} answer has no body")
         if body.__class__ is bytes:
             if headers is not _NO_HEADERS or body:
                 _agree(status, len(body), headers)

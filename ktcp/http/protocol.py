@@ -27,7 +27,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any
 
-from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
@@ -73,9 +73,12 @@ class State(Enum):
     CLOSED = "no more to be sent or received"
 
 
-# Looked up on each request; a member costs two look-ups more than a global.
+# Looked up on each request: a member of an Enum costs two look-ups more.
 _IDLE = State.IDLE
-_DEAF = frozenset((State.LINGERING, State.CLOSED))
+_HANDLING = State.HANDLING
+_DISCARDING = State.DISCARDING
+_LINGERING = State.LINGERING
+_CLOSED = State.CLOSED
 
 
 class BodyAbandoned(Exception):
@@ -134,11 +137,14 @@ class HTTPProtocol(Protocol):
         """
         Go on with what came.
         """
-        if self._state in _DEAF:
+        state = self._state
+        if state is _LINGERING or state is _CLOSED:
             return
         self._connection.receive(data)
-        self._advance()
-        self._adjustReading()
+        if state is _IDLE or self._wanted is not None or state is _DISCARDING:
+            self._advance()
+        if self._connection.waiting:
+            self._adjustReading()
 
     def readConnectionLost(self) -> None:
         """
@@ -146,7 +152,8 @@ class HTTPProtocol(Protocol):
         """
         self._connection.receive(b"")
         if self._state is State.LINGERING:
-            self._close()
+            self._state = State.CLOSED
+            self.transport.loseConnection()
             return
         self._advance()
         if self._state is State.HANDLING and self._pending is not None:
@@ -229,7 +236,7 @@ class HTTPProtocol(Protocol):
                         self._close()
                     return
                 self._handle(head)
-            elif self._state is State.DISCARDING:
+            elif self._state is _DISCARDING:
                 if not self._discard():
                     return
             elif self._wanted is not None:
@@ -249,7 +256,7 @@ class HTTPProtocol(Protocol):
             body = self.factory.noBody
         if self._peer is None:
             self._peer = self.transport.getPeer()
-        self._state = State.HANDLING
+        self._state = _HANDLING
         try:
             answer = self._handler(Request(head, self._peer, body))
             if answer.__class__ is not Response:
@@ -357,7 +364,7 @@ class HTTPProtocol(Protocol):
             if closes:
                 self._close()
             else:
-                self._state = State.IDLE
+                self._state = _IDLE
             return
         self._body = None
         if self._wanted is not None:
@@ -401,6 +408,10 @@ class HTTPProtocol(Protocol):
             self._flush()
         body = response.body
         if head.method == b"HEAD":
+            self._streamed(None)
+            return
+        if isinstance(body, bytes):
+            self._writeBody(body)
             self._streamed(None)
             return
         try:
@@ -460,23 +471,35 @@ class HTTPProtocol(Protocol):
 
     # Bodies of requests.
 
-    def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
+    def availableChunk(self, body: RequestBody) -> bytes | None:
         """
         The handler wants to read.  See L{ktcp.http.flow.BodySource}.
+
+        @raise BadRequest: The body is broken, or was cut short.
+        @raise BodyAbandoned: The request has been answered.
         """
         if body is not self._body:
-            return fail(BodyAbandoned())
+            raise BodyAbandoned()
         if self._wanted is not None:
-            return fail(RuntimeError("the body is being read already"))
+            raise RuntimeError("the body is being read already")
         if self._mustContinue:
             self._mustContinue = False
-            if self._state is State.HANDLING:
+            if self._state is _HANDLING:
                 self._write(CONTINUE)
                 if self._batch:
                     self._flush()
+        chunk = self._connection.nextBody()
+        if chunk == b"":
+            body.finish(self._connection.trailers)
+        return chunk
+
+    def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
+        """
+        The handler wants to read, and nothing has come.  See
+        L{ktcp.http.flow.BodySource}.
+        """
         wanted: Deferred[bytes] = Deferred(self._unwanted)
         self._wanted = wanted
-        self._deliver(wanted)
         self._adjustReading()
         return wanted
 
@@ -488,17 +511,15 @@ class HTTPProtocol(Protocol):
         @return: Whether there was something to deliver.
         """
         assert self._body is not None
+        self._wanted = None
         try:
-            chunk = self._connection.nextBody()
+            chunk = self.availableChunk(self._body)
         except BadRequest:
-            self._wanted = None
             wanted.errback(Failure())
             return True
         if chunk is None:
+            self._wanted = wanted
             return False
-        if not chunk:
-            self._body.finish(self._connection.trailers)
-        self._wanted = None
         wanted.callback(chunk)
         return True
 
@@ -567,7 +588,7 @@ class HTTPProtocol(Protocol):
         self._state = State.LINGERING
         if self._batch:
             self._flush()
-        if self._connection.ended:
+        if self._connection.finished:
             self._close()
             return
         self.transport.unregisterProducer()
@@ -622,8 +643,11 @@ class HTTPFactory(Factory):
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
         @param reactor: Gives the time for deadlines; if not given, the global
-            reactor, which is imported at the first connection.
+            reactor, which is imported when one is first needed.
+        @raise ValueError: The Server header would split.
         """
+        if server is not None:
+            Headers.of({"Server": server})
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.door = Door(limits)

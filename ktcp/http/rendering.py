@@ -28,11 +28,13 @@ from ktcp.http.message import (
 )
 
 # Stand where the real values will.  h11 copies a value as it is, and lets pass
-# the control character that L{Headers.of} refuses to handlers; a length has to
-# be a number, and only this module writes that header into a template.
+# the control character that L{Headers.of} refuses to handlers.  A length has to
+# be a number, which a handler's value may hold too: so its hole is the whole
+# line, which no value can hold, and only this module writes.
 _DATE = b"\x01"
 _DATE_HOLE = b"Date: " + _DATE
 _LENGTH = b"18446744073709551557"
+_LENGTH_HOLE = b"\r\nContent-Length: " + _LENGTH + b"\r\n"
 
 # A client of HTTP/1.0 that asked for it by name (RFC 9112, C.2.2) is promised
 # persistence by name; h11 knows none, so it hears of HTTP/1.1.
@@ -64,6 +66,14 @@ def _told(isHead: bool, version: bytes, keepAlive: bool) -> h11.Connection:
     return connection
 
 
+def _closing(headers: Headers) -> bool:
+    """
+    @return: Whether the handler wants the connection closed after its answer.
+    """
+    tokens = (headers.get(b"connection") or b"").lower().split(b",")
+    return b"close" in [token.strip() for token in tokens]
+
+
 class _Template:
     """
     A response head with holes, and whether the connection ends with it.
@@ -72,7 +82,10 @@ class _Template:
     __slots__ = ("after", "before", "between", "closes", "date", "declared", "prefix", "sized")
 
     def __init__(self, head: bytes, closes: bool, declared: int | None) -> None:
-        top, sized, self.after = head.partition(_LENGTH)
+        top, sized, after = head.partition(_LENGTH_HOLE)
+        if sized:
+            top, after = top + b"\r\nContent-Length: ", b"\r\n" + after
+        self.after = after
         self.before, dated, self.between = top.partition(_DATE_HOLE)
         self.sized = bool(sized)
         self.closes = closes
@@ -146,13 +159,11 @@ class Renderer:
         extra = self._extra(response.headers)
         if response.trailers is None and isinstance(length, int):
             extra.append((b"Content-Length", b"%d" % length))
-        sized = response.status in BODILESS or any(
-            name.lower() == b"content-length" for name, _ in [*response.headers, *extra]
-        )
+        sized = any(name.lower() == b"content-length" for name, _ in [*response.headers, *extra])
         version, keepAlive = request.httpVersion, request.framing.keepAlive
         if version == b"1.0" and keepAlive:
-            keepAlive = sized
-            if sized:
+            keepAlive = sized and not _closing(response.headers)
+            if keepAlive:
                 version = b"1.1"
                 extra.append(_PERSISTENT)
         connection = _told(isHead, version, keepAlive)
@@ -179,10 +190,13 @@ class Renderer:
         pairs = [(name, value) for name, value in headers if name.lower() != b"content-length"]
         declared = headers.get(b"content-length")
         if version == b"1.0" and keepAlive:
-            version = b"1.1"
-            pairs.append(_PERSISTENT)
+            keepAlive = not _closing(headers)
+            if keepAlive:
+                version = b"1.1"
+                pairs.append(_PERSISTENT)
         pairs += self._extra(headers)
-        if status not in BODILESS or declared is not None:
+        # A 204 must not have one (RFC 9110, 8.6), a 304 may.
+        if status not in BODILESS or (status == 304 and declared is not None):
             pairs.append((b"Content-Length", _LENGTH))
         connection = _told(isHead, version, keepAlive)
         head = connection.send(_event(status, pairs))

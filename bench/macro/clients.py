@@ -1,0 +1,349 @@
+# -*- test-case-name: bench.macro.test_compare -*-
+"""
+The clients: each looks at the answer first, then times it.
+
+A client's C{measure} gives back a L{Sample}: figures by name and what went
+wrong.  The figures are C{rate} (answers a second), C{p50Us} and C{p99Us}
+(latency, microseconds), C{clientCpu} and C{serverCpu} (processor seconds per
+second), C{perCpu} (answers per processor second of the server: what is left to
+compare when the client was the limit), and those that only one row has.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import selectors
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from tempfile import NamedTemporaryFile
+from typing import BinaryIO, Protocol
+
+from bench.macro.peers import MACRO
+from bench.macro.processes import (
+    ALL_CORES,
+    CLIENT_CORES,
+    ClientFailed,
+    ClientRun,
+    Server,
+    runClient,
+)
+
+# wrk looks whether to stop only every 100 ms, and for the first time after 600.
+SHORTEST_WRK_SECONDS = 0.6
+PATIENCE_SECONDS = 10.0
+
+
+class WrongAnswer(Exception):
+    """
+    A server's answer is not the one that is to be timed.
+    """
+
+
+@dataclass(frozen=True)
+class Sample:
+    """
+    One timed run of one server.
+
+    @ivar errors: What went wrong, each with its count; any makes the row fail.
+    """
+
+    figures: dict[str, float]
+    errors: dict[str, int] = field(default_factory=dict)
+
+
+class Client(Protocol):
+    """
+    A way of asking a server for something and of timing the answers.
+    """
+
+    @property
+    def tool(self) -> str:
+        """
+        What drives the server, for the report.
+        """
+
+    def check(self, server: Server) -> None:
+        """
+        Ask a few times and look at all of the answer.
+
+        @raise WrongAnswer: It is not what is to be timed.
+        """
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        """
+        Load the server for about so long.
+        """
+
+
+def parseWrk(output: str) -> Sample:
+    """
+    Read the JSON lines that C{lua/} has wrk print.
+
+    @raise ClientFailed: There is none.
+    """
+    figures: dict[str, float] = {}
+    for line in output.splitlines():
+        if line.startswith("{"):
+            figures.update(json.loads(line))
+    if "rate" not in figures:
+        raise ClientFailed(f"wrk printed no figures: {output.strip()[-400:]}")
+    kinds = ("connect", "read", "write", "timeout", "status")
+    counts = {kind: int(figures.pop(kind)) for kind in kinds}
+    errors = {f"{kind} errors": count for kind, count in counts.items() if count}
+    if not figures["p99Us"]:  # wrk does not time pipelined requests
+        del figures["p50Us"], figures["p99Us"]
+    if not figures["count"]:
+        errors["runs without an answer"] = 1
+    return Sample(figures, errors)
+
+
+def parseAb(output: str) -> Sample:
+    """
+    Read ab's report.
+
+    @raise ClientFailed: It is not one.
+    """
+
+    def number(pattern: str) -> float:
+        match = re.search(pattern, output, re.M)
+        if match is None:
+            raise ClientFailed(f"ab: no {pattern!r} in {output.strip()[-400:]}")
+        return float(match[1])
+
+    figures = {
+        "rate": number(r"^Requests per second: +([\d.]+)"),
+        "count": number(r"^Complete requests: +(\d+)"),
+        "p50Us": number(r"^ +50% +(\d+)") * 1000,
+        "p99Us": number(r"^ +99% +(\d+)") * 1000,
+    }
+    # Printed only when there are any.
+    other = re.search(r"^Non-2xx responses: +(\d+)", output, re.M)
+    counts = {
+        "failed requests": int(number(r"^Failed requests: +(\d+)")),
+        "answers that are not 2xx": int(other[1]) if other else 0,
+    }
+    return Sample(figures, {kind: count for kind, count in counts.items() if count})
+
+
+def parseEchoload(output: str) -> Sample:
+    """
+    Read the JSON line of C{echoload.c}.
+    """
+    figures = json.loads(output)
+    errors = figures.pop("errors")
+    return Sample(figures, {"connections that failed": errors} if errors else {})
+
+
+def withCost(sample: Sample, run: ClientRun) -> Sample:
+    """
+    Add to a sample what it cost both sides.
+    """
+    figures = sample.figures
+    figures["clientCpu"] = run.clientSeconds / run.seconds
+    figures["serverCpu"] = run.serverSeconds / run.seconds
+    if run.serverSeconds:
+        figures["perCpu"] = figures["count"] / run.serverSeconds
+    return sample
+
+
+def readAnswer(stream: BinaryIO, body: bytes) -> None:
+    """
+    Read one answer, which is to be a 200 with this body.
+
+    @raise WrongAnswer: It is another one.
+    """
+    status = stream.readline()
+    if status[:13] not in (b"HTTP/1.1 200 ", b"HTTP/1.0 200 "):
+        raise WrongAnswer(f"not 200 but {status!r}")
+    length = -1
+    for line in stream:
+        if line == b"\r\n":
+            break
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            length = int(value)
+    if length != len(body):
+        raise WrongAnswer(f"Content-Length {length}, not {len(body)}")
+    got = stream.read(length)
+    if got != body:
+        raise WrongAnswer(f"the body is {got[:80]!r}")
+
+
+@contextmanager
+def conversation(server: Server, request: bytes) -> Iterator[BinaryIO]:
+    """
+    Connect, send, and give the file to read the answers from.
+
+    @raise WrongAnswer: The server closed, reset or fell silent.
+    """
+    address = ("127.0.0.1", server.port)
+    try:
+        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+            connection.sendall(request)
+            with connection.makefile("rb") as stream:
+                yield stream
+    except OSError as error:
+        raise WrongAnswer(str(error)) from error
+
+
+@dataclass(frozen=True)
+class Wrk:
+    """
+    wrk, one thread, with keep-alive.
+
+    @ivar request: The bytes to send; C{{n}} in them is another number each time
+        if the script is C{varied}.
+    @ivar pipelined: How many of them at a time.
+    @ivar share: The server may use all cores, and so may wrk.
+    """
+
+    request: bytes
+    body: bytes = b"Hello World!"
+    connections: int = 20
+    pipelined: int = 1
+    script: str = "fixed"
+    share: bool = False
+
+    @property
+    def tool(self) -> str:
+        return f"wrk -t1 -c{self.connections} -s lua/{self.script}.lua"
+
+    def check(self, server: Server) -> None:
+        # Two rounds' worth on one connection: it must have been kept.
+        asked = [self.request.replace(b"{n}", b"%09d" % n) for n in range(2 * self.pipelined)]
+        with conversation(server, b"".join(asked)) as stream:
+            for _ in asked:
+                readAnswer(stream, self.body)
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        seconds = max(seconds, SHORTEST_WRK_SECONDS)
+        with NamedTemporaryFile() as file:
+            file.write(self.request * self.pipelined)
+            file.flush()
+            run = runClient(
+                server,
+                [
+                    *("wrk", "-t1", f"-c{self.connections}", f"-d{math.ceil(seconds) + 1}"),
+                    *("-s", str(MACRO / "lua" / f"{self.script}.lua")),
+                    f"http://127.0.0.1:{server.port}/",
+                ],
+                seconds,
+                interrupt=True,
+                cores=ALL_CORES if self.share else CLIENT_CORES,
+                environment={"LUA_PATH": f"{MACRO}/lua/?.lua;;", "REQUEST": file.name},
+            )
+        return withCost(parseWrk(run.output), run)
+
+
+@dataclass(frozen=True)
+class ApacheBench:
+    """
+    ab without keep-alive: HTTP/1.0, a connection for each request.
+    """
+
+    connections: int = 20
+
+    @property
+    def tool(self) -> str:
+        return f"ab -c {self.connections}"
+
+    def check(self, server: Server) -> None:
+        with conversation(server, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n") as stream:
+            readAnswer(stream, b"Hello World!")
+            if stream.read():
+                raise WrongAnswer("there is more after the body")
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        whole = math.ceil(seconds)
+        run = runClient(
+            server,
+            [
+                # -t sets -n to 50000, so -n comes after it.
+                *("ab", "-q", "-t", str(whole), "-n", "1000000", "-c", str(self.connections)),
+                f"http://127.0.0.1:{server.port}/",
+            ],
+            whole,
+        )
+        return withCost(parseAb(run.output), run)
+
+
+@dataclass(frozen=True)
+class Echoload:
+    """
+    C{echoload.c}: it looks at every byte, so a check is a short run of it.
+
+    @ivar bytes: The length of a message.
+    @ivar reconnect: A new connection for every message.
+    """
+
+    bytes: int = 64
+    connections: int = 50
+    reconnect: bool = False
+
+    @property
+    def tool(self) -> str:
+        return " ".join(["echoload", *self._options()])
+
+    def _options(self) -> list[str]:
+        options = ["-c", str(self.connections), "-s", str(self.bytes)]
+        return [*options, "-1"] if self.reconnect else options
+
+    def check(self, server: Server) -> None:
+        sample = self.measure(server, 0.05)
+        if sample.errors:
+            raise WrongAnswer(str(sample.errors))
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        run = runClient(
+            server,
+            [
+                *(str(MACRO / "build" / "echoload"), "-p", str(server.port), *self._options()),
+                *("-d", str(seconds), "-w", "0"),
+            ],
+            seconds,
+        )
+        return withCost(parseEchoload(run.output), run)
+
+
+@dataclass(frozen=True)
+class IdleConnections:
+    """
+    Many connections that each made one request and then stay open.
+
+    The figure is C{kibPerConnection}: how much the server's memory grew, over
+    their number.  Nothing is timed.
+    """
+
+    connections: int
+    request: bytes
+    body: bytes = b"Hello World!"
+
+    @property
+    def tool(self) -> str:
+        return "PSS from smaps_rollup"
+
+    def check(self, server: Server) -> None:
+        # What the server allocates once, at its first requests, is not a connection's.
+        for _ in range(100):
+            with conversation(server, self.request) as stream:
+                readAnswer(stream, self.body)
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        before = server.pss()
+        with ExitStack() as stack, selectors.EpollSelector() as closed:
+            for _ in range(self.connections):
+                connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+                stack.enter_context(connection)
+                connection.sendall(self.request)
+                with connection.makefile("rb") as stream:
+                    readAnswer(stream, self.body)
+                closed.register(connection, selectors.EVENT_READ)
+            grown = server.pss() - before
+            # Readable means closed or reset here: every answer was read.
+            lost = len(closed.select(0))
+        figures = {"kibPerConnection": grown / 1024 / self.connections}
+        return Sample(figures, {"connections that did not stay open": lost} if lost else {})

@@ -1,0 +1,44 @@
+"""
+ktcp with an application in it, as an embedder would write one.
+
+The handler is called for every request and makes a response of its own each
+time.  GET is answered with a fixed text, POST with the request's own bytes; the
+worker's process id goes into a header when the row is about workers.
+"""
+
+import os
+
+from ktcp import HTTPFactory, Response
+
+
+async def echo(request):
+    body = await request.body.read()
+    return Response(200, body, {"Content-Type": "application/octet-stream"})
+
+
+def app(request):
+    if request.method == b"POST":
+        return echo(request)
+    return Response(200, b"Hello World!", {"Content-Type": "text/plain"})
+
+
+def laboriously(turns):
+    """
+    Make a handler that computes before it answers.
+    """
+
+    def work(request):
+        sum(range(turns))
+        headers = {"Content-Type": "text/plain", "X-Worker": str(os.getpid())}
+        return Response(200, b"Hello World!", headers)
+
+    return work
+
+
+def makeFactory(parameters, context):
+    if parameters["bench-plain"]:
+        # Better no figure than one of the wrong thing.
+        raise ValueError("this ktcp has no way to turn its memo off")
+    turns = parameters["bench-work"]
+    handler = laboriously(turns) if turns else app
+    return HTTPFactory(handler, reactor=context.reactor)

@@ -1,0 +1,365 @@
+# -*- test-case-name: ktcp.test.test_options -*-
+"""
+The command line of C{twistd ktcp}, from text to a checked mapping.
+
+The options are those of the service and, for each protocol NAME that
+L{ktcp.discovery} finds, C{--NAME ENDPOINT}, C{--NAME-port PORT}, C{--no-NAME}
+and the protocol's own.  All are L{Parameter}s, so there is one way to check a
+value, to complain of it and to explain it.  Nothing is opened here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from getopt import GetoptError
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+from twisted.python import usage
+
+from ktcp import __version__, parameters
+from ktcp.discovery import discover
+from ktcp.interfaces import IProtocolPlugin
+from ktcp.parameters import Parameter
+
+
+class Refusal(SystemExit, Exception):
+    """
+    ktcp does not start, for a reason that fits in one line.
+
+    A L{SystemExit}, because the line is all that the user should see:
+    Twisted's scripts print their whole usage for a C{UsageError} and a
+    traceback for anything else; Python prints this one and exits with 1.  An
+    L{Exception} too, because twistd only removes its pid file, and only tells
+    the parent of a daemon that its start failed, for one of those.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"ktcp: {reason}")
+
+    def announce(self) -> None:
+        """
+        Print the line, now, where the user looks.
+
+        For the time after twistd has begun to log: C{sys.stderr} is the log
+        by then, and Python would print there.
+        """
+        if sys.stderr is not sys.__stderr__ and sys.__stderr__ is not None:
+            print(self.code, file=sys.__stderr__, flush=True)
+            self.code = 1
+
+
+# kecho's README argues 128, what kernels allowed when it was written; Twisted
+# asks for 50.  A queue that is too short drops the SYN or the final ACK of a
+# connection, and its client waits for a second before it tries again (kecho's
+# own bench opens 1000 connections at once).  One that is too long makes
+# clients wait for an answer that comes after they gave up.  4096 is what the
+# kernel itself allows unless told otherwise: listen(2) clamps to
+# net.core.somaxconn, 4096 by default since Linux 5.4 and 128 before, so
+# asking for more than that is harmless.  At the 10,000 accepts a second of a
+# slow core, 4096 wait for less than half a second.
+BACKLOG = 4096
+
+SERVICE = (
+    Parameter(
+        "interface",
+        "The address that ports are opened on.  0.0.0.0 is every IPv4 address, :: every address "
+        "of both kinds.",
+        "127.0.0.1",
+        parameters.interface,
+        "ADDRESS",
+    ),
+    Parameter(
+        "backlog",
+        "How many connections wait to be accepted on each port.  The kernel clamps it to "
+        "net.core.somaxconn (listen(2)), so a large number is harmless.",
+        BACKLOG,
+        parameters.backlog,
+        "COUNT",
+    ),
+)
+
+# Second names, by the first.
+ALIASES = {"http-port": "port"}
+
+RESERVED = frozenset([*(each.name for each in SERVICE), *ALIASES.values(), "help", "version"])
+
+
+class Group(NamedTuple):
+    """
+    Options that stand together in C{--help}.
+    """
+
+    title: str
+    parameters: Sequence[Parameter]
+
+
+class BaseOptions(usage.Options):
+    """
+    The options, for the protocols of a subclass: see L{optionsFor}.
+
+    As a mapping: the checked value of each L{Parameter}, by its name.
+
+    @cvar plugins: The protocols there are.
+    @cvar groups: Every option, in the order of C{--help}.
+    @ivar given: The names of the options on the command line.
+    """
+
+    plugins: ClassVar[Sequence[IProtocolPlugin]] = ()
+    groups: ClassVar[Sequence[Group]] = ()
+
+    longdesc = (
+        "An ENDPOINT is one of Twisted's endpoint strings: tcp:8080:interface=0.0.0.0, "
+        "ssl:8443:privateKey=server.pem, unix:/run/ktcp.sock, systemd:domain=INET:index=0, "
+        "haproxy:tcp:8080.  A colon within a value is written \\:, as in interface=\\:\\:1.  An "
+        "ENDPOINT stands in for the port of its protocol.  Port 0 is any free port; the log says "
+        "which."
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given: set[str] = set()
+        for group in self.groups:
+            for each in group.parameters:
+                self[each.name] = list(_many(each.default)) if each.repeatable else each.default
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Parse a command line.
+
+        @raise Refusal: It does not parse, or makes no sense.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as error:
+            # getopt's own error knows which option it is about, where the
+            # text that usage makes of it depends on the locale.
+            if isinstance(error.__context__, GetoptError):
+                raise Refusal(self._explain(error.__context__.opt)) from None
+            raise Refusal(str(error)) from None
+
+    def _explain(self, option: str) -> str:
+        """
+        Say what is wrong with an option that getopt does not take.
+        """
+        names = [long.rstrip("=") for long in self.longOpt]
+        if f"{option}=" in self.longOpt:
+            return f"--{option}: needs a value"
+        if option in self.longOpt:
+            return f"--{option}: takes no value"
+        likely = [name for name in names if len(option) > 1 and name.startswith(option)]
+        likely = likely or get_close_matches(option, names, 1)
+        dashes = "-" if len(option) == 1 else "--"
+        hint = (
+            f"did you mean {' or '.join('--' + name for name in likely)}?"
+            if likely
+            else "see --help"
+        )
+        return f"{dashes}{shown(option)}: no such option; {hint}"
+
+    def parseArgs(self, *arguments: str) -> None:
+        """
+        Take no arguments.
+        """
+        if arguments:
+            raise usage.UsageError(
+                f"{shown(arguments[0])}: not an option; every option begins with --"
+            )
+
+    def postOptions(self) -> None:
+        """
+        Check that the options go together.
+        """
+        for plugin in self.plugins:
+            own = [plugin.name, f"{plugin.name}-port", *(each.name for each in plugin.parameters)]
+            for name in own:
+                if self[f"no-{plugin.name}"] and name in self.given:
+                    raise usage.UsageError(
+                        f"--no-{plugin.name}: contradicts --{called(name)}; give one of the two"
+                    )
+        if not self.served():
+            asking = ", ".join(f"--{plugin.name}" for plugin in self.plugins)
+            raise usage.UsageError(
+                f"nothing to serve; give at least one of {asking or 'no protocols'}"
+            )
+
+    def served(self) -> list[IProtocolPlugin]:
+        """
+        The protocols to serve: not turned off, and with somewhere to listen.
+        """
+        return [
+            plugin
+            for plugin in self.plugins
+            if not self[f"no-{plugin.name}"]
+            and (self[plugin.name] or self[f"{plugin.name}-port"] is not None)
+        ]
+
+    def parametersOf(self, plugin: IProtocolPlugin) -> Mapping[str, object]:
+        """
+        The values of a protocol's own parameters.
+        """
+        return {each.name: self[each.name] for each in plugin.parameters}
+
+    def opt_version(self) -> NoReturn:
+        """
+        Display the version of ktcp and exit.
+        """
+        print(f"ktcp {__version__}")
+        sys.exit(0)
+
+    def getUsage(self, width: int | None = None) -> str:
+        """
+        Explain every option, by group.
+        """
+        width = width or int(os.environ.get("COLUMNS", "80"))
+        groups = ["\n".join([f"{group.title}:", *_help(group, width)]) for group in self.groups]
+        return "\n\n".join([*groups, textwrap.fill(self.longdesc, width)])
+
+
+def Options() -> BaseOptions:
+    """
+    Make the options for the protocols that are installed, for a ServiceMaker.
+
+    What is not served because it does not fit is said on C{stderr}.
+    """
+    found = discover(RESERVED)
+    for complaint in found.complaints:
+        print(f"ktcp: {complaint}", file=sys.stderr)
+    return optionsFor(found.plugins)()
+
+
+def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
+    """
+    Make the class of options for some protocols.
+
+    A class of its own, with a method for each option, because that is where
+    C{usage} and its zsh completion look for them.
+    """
+    groups = [Group("Service", SERVICE), *map(_groupFor, plugins)]
+    body: dict[str, Any] = {"plugins": plugins, "groups": groups}
+    repeatable = []
+    for parameter in (each for group in groups for each in group.parameters):
+        if parameter.repeatable:
+            repeatable.append(parameter.name)
+        for name in _namesOf(parameter):
+            body[f"opt_{name.replace('-', '_')}"] = _optionMethod(parameter, name)
+    body["compData"] = usage.Completions(multiUse=repeatable)
+    return type("Options", (BaseOptions,), body)
+
+
+def _groupFor(plugin: IProtocolPlugin) -> Group:
+    """
+    The options of a protocol.
+    """
+    name = plugin.name
+    return Group(
+        f"{name} - {plugin.description}",
+        (
+            Parameter(
+                f"{name}-port",
+                f"The TCP port for {name} on the interface; 0 is any free port.",
+                plugin.defaultPort,
+                parameters.port,
+                "PORT",
+            ),
+            Parameter(
+                name,
+                f"Where to serve {name} instead; may be given again for more places.",
+                (),
+                str,
+                "ENDPOINT",
+                repeatable=True,
+            ),
+            Parameter(f"no-{name}", f"Do not serve {name}.", False, None),
+            *plugin.parameters,
+        ),
+    )
+
+
+def _namesOf(parameter: Parameter) -> list[str]:
+    """
+    The names of an option, first the one in the mapping.
+    """
+    return list(dict.fromkeys((parameter.name, called(parameter.name))))
+
+
+def _optionMethod(parameter: Parameter, name: str) -> Callable[..., None]:
+    """
+    Make the method that C{usage} calls for an option.
+
+    @param name: The name that the user typed.
+    """
+    check = parameter.check
+
+    def flag(self: BaseOptions) -> None:
+        self.given.add(parameter.name)
+        self[parameter.name] = True
+
+    def valued(self: BaseOptions, text: str) -> None:
+        assert check is not None
+        try:
+            value = check(text)
+        except ValueError as error:
+            raise usage.UsageError(f"--{name} {shown(text)}: must be {error}") from None
+        if parameter.repeatable:
+            # What is given replaces the default, then adds up.
+            value = [*(self[parameter.name] if parameter.name in self.given else ()), value]
+        self.given.add(parameter.name)
+        self[parameter.name] = value
+
+    method: Callable[..., None] = flag if check is None else valued
+    method.__doc__ = parameter.description
+    return method
+
+
+def _help(group: Group, width: int) -> Iterator[str]:
+    """
+    Make the lines of C{--help} for a group.
+    """
+    column = " " * 28
+    for parameter in group.parameters:
+        names = ", ".join(f"--{name}" for name in reversed(_namesOf(parameter)))
+        left = f"  {names}" if parameter.check is None else f"  {names} {parameter.metavar}"
+        text = " ".join(f"{parameter.description} {_default(parameter)}".split())
+        lines = textwrap.wrap(text, max(width - len(column), 20))
+        if len(left) < len(column) - 1:
+            yield left.ljust(len(column)) + lines.pop(0)
+        else:
+            yield left
+        for line in lines:
+            yield column + line
+
+
+def _default(parameter: Parameter) -> str:
+    """
+    Say what holds when an option is not given.
+    """
+    if parameter.check is None:
+        return "[default: off]"
+    if parameter.repeatable:
+        return f"[default: {', '.join(map(str, _many(parameter.default))) or 'none'}]"
+    return f"[default: {'none' if parameter.default is None else parameter.default}]"
+
+
+def _many(default: object) -> Sequence[object]:
+    """
+    The default of a repeatable parameter, which is a sequence or nothing.
+    """
+    return default if isinstance(default, (list, tuple)) else ()
+
+
+def called(name: str) -> str:
+    """
+    The name of an option that its users know it by.
+    """
+    return ALIASES.get(name, name)
+
+
+def shown(text: str) -> str:
+    """
+    Show what a user typed within a line: as it is, unless that would mislead.
+    """
+    return text if text and text.isprintable() and " " not in text else repr(text)

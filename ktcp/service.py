@@ -1,0 +1,424 @@
+# -*- test-case-name: ktcp.test.test_service -*-
+"""
+The service that twistd runs: from checked options to listening protocols.
+
+L{assemble} is the wiring diagram.  Protocols come from L{ktcp.discovery}; the
+service knows nothing of them but L{ktcp.interfaces.IProtocolPlugin}.
+
+Each listener says where it really is, in one line of the log, once a
+connection to it is served and a signal stops the service cleanly::
+
+    ktcp: listening protocol=http transport=tcp address=127.0.0.1 port=8081
+    ktcp: listening protocol=http transport=tcp address=::1 port=8081
+    ktcp: listening protocol=echo transport=unix path=/run/echo.sock
+
+After C{ktcp: listening} come fields C{name=value} between blanks, in this
+order; more may be added behind them.  A value with a blank or another
+character that means something to a shell is quoted as for one, so that
+C{shlex.split} takes the line apart.  C{transport} is what carries the bytes;
+TLS on top of it does not show.  A UNIX path in the abstract namespace begins
+with C{@}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from types import FrameType
+from typing import Any
+from weakref import WeakSet
+
+from twisted.application.service import IService, MultiService, Service
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    TCP4ServerEndpoint,
+    TCP6ServerEndpoint,
+    serverFromString,
+)
+from twisted.internet.error import CannotListenError, ReactorNotRunning
+from twisted.internet.interfaces import (
+    IAddress,
+    IListeningPort,
+    ILoggingContext,
+    IProtocol,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from ktcp.interfaces import Context, IProtocolPlugin
+from ktcp.options import BaseOptions, Options, Refusal, called, shown
+
+__all__ = ["Options", "makeService"]
+
+_log = Logger()
+
+# The signals that stop the service.
+STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def makeService(options: BaseOptions) -> IService:
+    """
+    Make the service of C{twistd ktcp}.
+
+    @raise Refusal: The options are each right, but this cannot be served.
+    """
+    from twisted.internet import reactor
+
+    # Before any listener, so that it runs before they say that they are ready.
+    reactor.callWhenRunning(stopOnSignals, reactor)
+    return assemble(options, reactor)
+
+
+def assemble(options: BaseOptions, reactor: Any) -> KtcpService:
+    """
+    Connect what was asked for: a factory for each protocol, which all of its
+    endpoints share, and a listener for each endpoint.
+    """
+    root = KtcpService()
+    for plugin in options.served():
+        factory = _makeFactory(plugin, options, Context(reactor))
+        if factory is not None:
+            protocol = ProtocolService(factory)
+            protocol.setServiceParent(root)
+            for origin, endpoint in _endpoints(plugin.name, options, reactor):
+                listener = Listener(plugin.name, origin, endpoint, protocol.factory, reactor)
+                listener.setServiceParent(protocol)
+    if not root.services:
+        raise Refusal("nothing is left to serve")
+    return root
+
+
+def _makeFactory(
+    plugin: IProtocolPlugin, options: BaseOptions, context: Context
+) -> IProtocolFactory | None:
+    """
+    Have a protocol make its factory.
+
+    @return: L{None} if it breaks down, which has then been said.
+    @raise Refusal: Its parameters do not go together.
+    """
+    try:
+        return plugin.makeFactory(options.parametersOf(plugin), context)
+    except ValueError as error:
+        raise Refusal(f"{plugin.name}: {error}") from error
+    except Exception as error:
+        # Somebody's plugin, so anything may come; the others are served.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        print(f"ktcp: {plugin.name}: does not start ({reason}); it is not served", file=sys.stderr)
+        return None
+
+
+def _endpoints(
+    name: str, options: BaseOptions, reactor: Any
+) -> Iterator[tuple[str, IStreamServerEndpoint]]:
+    """
+    Make the endpoints that a protocol is to be served at, each with the
+    option that asked for it.
+
+    @raise Refusal: A string is no endpoint.
+    """
+    for text in options[name]:
+        origin = f"--{name} {shown(text)}"
+        yield origin, _fromString(origin, text, reactor)
+    port = options[f"{name}-port"]
+    if not options[name] and port is not None:
+        yield f"--{called(f'{name}-port')} {port}", _fromPort(port, options, reactor)
+
+
+def _fromPort(port: int, options: BaseOptions, reactor: Any) -> IStreamServerEndpoint:
+    """
+    Make the endpoint of a port option: the one place that decides its kind.
+    """
+    interface = options["interface"]
+    kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
+    endpoint: IStreamServerEndpoint = kind(reactor, port, options["backlog"], interface)
+    return endpoint
+
+
+def _fromString(origin: str, text: str, reactor: Any) -> IStreamServerEndpoint:
+    """
+    Make the endpoint of an endpoint string.
+    """
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except OSError as error:  # A certificate that cannot be read.
+        raise Refusal(f"{origin}: {error.filename}: {error.strerror}") from error
+    except Exception as error:
+        # Parsers are plugins too, and raise what they like: ValueError for a
+        # number, TypeError for an argument they do not know, KeyError for a
+        # descriptor that systemd did not pass, OpenSSL's own for a bad PEM.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise Refusal(
+            f"{origin}: not an endpoint ({reason}); it must be like tcp:8080, "
+            "ssl:8443:privateKey=server.pem or unix:/run/ktcp.sock"
+        ) from error
+    return endpoint
+
+
+class KtcpService(MultiService):
+    """
+    All that is served.  If one listener cannot open, none stays open.
+    """
+
+    def privilegedStartService(self) -> None:
+        """
+        Open every listener, while the process still may.
+        """
+        self._orNone(super().privilegedStartService)
+
+    def startService(self) -> None:
+        """
+        Open the listeners that are not open yet: twist only calls this one.
+        """
+        self._orNone(super().startService)
+
+    def _orNone(self, start: Callable[[], None]) -> None:
+        """
+        Start everything or nothing.
+
+        @raise Refusal: Nothing was started.
+        """
+        try:
+            start()
+        except Refusal as refusal:
+            self.stopService()
+            _log.error("{reason}", reason=refusal.code)
+            refusal.announce()
+            raise
+
+
+class ProtocolService(MultiService):
+    """
+    One protocol: its factory, and a L{Listener} for each of its endpoints.
+    """
+
+    def __init__(self, factory: IProtocolFactory) -> None:
+        super().__init__()
+        self.factory = TrackingFactory(factory)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close the listeners, then the connections.
+
+        @return: Fires when the listeners are closed.  It does not wait for
+            connections, because a peer may take for ever.
+        """
+        closed: Deferred[Any] = super().stopService()
+        self.factory.closeConnections()
+        return closed
+
+
+@implementer(IProtocolFactory, ILoggingContext)
+class TrackingFactory:
+    """
+    A factory that remembers the connections of another, to close them.
+
+    Nothing is put between a transport and its protocol, as
+    L{twisted.protocols.policies} would do: that costs a call for each read
+    and hides half-closed connections.  Nor is a protocol asked to report its
+    end: the memory is weak.
+    """
+
+    def __init__(self, wrapped: IProtocolFactory) -> None:
+        self.wrapped = wrapped
+        self.connections: WeakSet[Any] = WeakSet()
+
+    def logPrefix(self) -> str:
+        """
+        The name under which Twisted logs.
+        """
+        return type(self.wrapped).__name__
+
+    def doStart(self) -> None:
+        """
+        A listener has opened.
+        """
+        self.wrapped.doStart()
+
+    def doStop(self) -> None:
+        """
+        A listener has closed.
+        """
+        self.wrapped.doStop()
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        """
+        Have the other factory build a protocol, and remember it.
+        """
+        protocol: IProtocol | None = self.wrapped.buildProtocol(addr)
+        if protocol is not None:
+            self.connections.add(protocol)
+        return protocol
+
+    def closeConnections(self) -> None:
+        """
+        Close each connection once the bytes it has buffered are sent.
+        """
+        for protocol in list(self.connections):
+            if protocol.transport is not None:
+                # A transport waits for its producer, who may never end.
+                protocol.transport.unregisterProducer()
+                protocol.transport.loseConnection()
+
+
+class Listener(Service):
+    """
+    One endpoint that is listened on.
+
+    L{twisted.application.internet.StreamServerEndpointService} is this, but
+    logs a failure to listen and goes on without.
+    """
+
+    def __init__(
+        self,
+        protocol: str,
+        origin: str,
+        endpoint: IStreamServerEndpoint,
+        factory: IProtocolFactory,
+        reactor: Any,
+    ) -> None:
+        """
+        @param protocol: The name of the protocol.
+        @param origin: The option that asked for this, with its value.
+        """
+        self.protocol = protocol
+        self.origin = origin
+        self.endpoint = endpoint
+        self.factory = factory
+        self.reactor = reactor
+        self.listening: Deferred[Any] | None = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen.
+
+        @raise Refusal: The endpoint cannot.
+        """
+        super().privilegedStartService()
+        failures: list[Failure] = []
+
+        def failed(failure: Failure) -> None:
+            # All of Twisted's own endpoints fail at once.  One that does so
+            # later leaves a service that runs: that is for the log.
+            if self.listening is None:
+                failures.append(failure)
+            else:
+                _log.error("ktcp: {origin}: {why}", origin=self.origin, why=_whyNot(failure.value))
+
+        listening: Deferred[Any] = self.endpoint.listen(self.factory)
+        listening.addCallback(self._opened).addErrback(failed)
+        if failures:
+            raise Refusal(f"{self.origin}: {_whyNot(failures[0].value)}")
+        self.listening = listening
+
+    def startService(self) -> None:
+        """
+        Listen, unless L{privilegedStartService} has been called before.
+        """
+        super().startService()
+        if self.listening is None:
+            self.privilegedStartService()
+
+    def stopService(self) -> Deferred[Any] | None:
+        """
+        Listen no more.
+
+        @return: Fires when the endpoint is closed.
+        """
+        super().stopService()
+        listening, self.listening = self.listening, None
+        if listening is None:
+            return None
+        listening.cancel()
+        return listening.addCallback(lambda port: port and port.stopListening())
+
+    def _opened(self, port: IListeningPort) -> IListeningPort:
+        """
+        Say where, once it is true that a connection is served.
+        """
+        line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
+        self.reactor.callWhenRunning(_log.info, "{line}", line=line)
+        return port
+
+
+def describe(address: IAddress) -> str:
+    """
+    Describe where a listener is, in the fields that the module names.
+    """
+    fields: dict[str, object]
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        fields = {"transport": "tcp", "address": address.host, "port": address.port}
+    elif isinstance(address, UNIXAddress):
+        path = os.fsdecode(address.name or b"")
+        fields = {"transport": "unix", "path": path.replace("\0", "@", 1)}
+    else:
+        fields = {"transport": "other", "address": address}
+    return " ".join(f"{name}={shlex.quote(str(value))}" for name, value in fields.items())
+
+
+def _whyNot(error: BaseException | None) -> str:
+    """
+    Say why an endpoint cannot listen, and what to do.
+    """
+    if isinstance(error, OSError):
+        return f"cannot listen ({error.strerror})"
+    if not isinstance(error, CannotListenError):
+        return f"cannot listen ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+    number = getattr(error.socketError, "errno", None)
+    if isinstance(error.port, bytes):
+        where = os.fsdecode(error.port)
+        finding, another = f"ss -lx src {shlex.quote(where)}", "another path"
+    else:
+        host = error.interface or "*"
+        where = f"[{host}]:{error.port}" if ":" in host else f"{host}:{error.port}"
+        finding = f"ss -ltnp sport = :{error.port}"
+        another = "another port, 0 for any free one"
+        if number == errno.EACCES:
+            where += ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    if number == errno.EADDRINUSE:
+        return f"{where} is already in use; stop what listens there ({finding}) or choose {another}"
+    if number == errno.EADDRNOTAVAIL:
+        return f"cannot listen on {where}; no interface has this address (see ip address)"
+    return f"cannot listen on {where} ({error.socketError}); choose {another}"
+
+
+def stopOnSignals(reactor: Any) -> None:
+    """
+    Have SIGTERM and SIGINT stop a running reactor, and nothing else.
+
+    The reactor's own handlers do that too, but twistd and twist then kill
+    themselves with the same signal, so that a clean stop looks like a crash
+    to whoever waits for the exit status.
+
+    SIGINT is taken even where it was ignored, as it is in a script's
+    background jobs: whoever sends it means it.
+    """
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        # A handler runs between two bytecodes of anything, so only what may
+        # be called from anywhere may be called here.
+        reactor.callFromThread(stopNow, number)
+
+    def stopNow(number: int) -> None:
+        with suppress(ReactorNotRunning):  # The second signal: it stops already.
+            reactor.stop()
+            _log.info("ktcp: stopping on {name}", name=signal.Signals(number).name)
+
+    def ignore() -> None:
+        # Python puts the default handlers back as it ends, so that one more
+        # signal would kill a process that has stopped; what is ignored stays so.
+        for each in STOPPING:
+            signal.signal(each, signal.SIG_IGN)
+
+    for each in STOPPING:
+        signal.signal(each, stop)
+    reactor.addSystemEventTrigger("after", "shutdown", ignore)

@@ -1,0 +1,280 @@
+"""
+What several tests of ktcp share: children, transports and certificates.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from twisted.internet import reactor
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.testing import MemoryReactor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from zope.interface import implementer
+
+import ktcp
+
+# The folder that holds the ktcp under test.
+ROOT = Path(ktcp.__file__).parent.parent
+BIN = Path(sys.executable).parent
+
+
+class Child(ProcessProtocol):
+    """
+    A process: what it says, and how it ends.
+
+    @ivar folder: Where it runs.
+    @ivar ended: Fires with the exit status, negative for a signal.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.output = {1: b"", 2: b""}
+        self.ended: Deferred[int] = Deferred()
+        self._waiting: list[tuple[bytes, Deferred[str]]] = []
+
+    def said(self, text: str) -> Deferred[str]:
+        """
+        Wait for a whole line with some text on C{stdout}.
+
+        @return: Fires with the line, or with a failure if the process ends.
+        """
+        waiter: Deferred[str] = Deferred()
+        self._waiting.append((text.encode(), waiter))
+        self._look()
+        return waiter
+
+    def errors(self) -> list[str]:
+        """
+        The lines on C{stderr}.
+        """
+        return self.output[2].decode().splitlines()
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """
+        Collect what the process says.
+        """
+        self.output[childFD] += data
+        self._look()
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        Tell all who wait.
+        """
+        status: Any = reason.value
+        waiting, self._waiting = self._waiting, []
+        for text, waiter in waiting:
+            waiter.errback(AssertionError(f"ended without saying {text!r}: {self.output}"))
+        self.ended.callback(-status.signal if status.signal else status.exitCode)
+
+    def signal(self, name: str) -> None:
+        """
+        Send a signal.
+        """
+        transport: Any = self.transport
+        transport.signalProcess(name)
+
+    def _look(self) -> None:
+        """
+        Fire the waiters whose line is there.
+        """
+        lines = self.output[1].split(b"\n")[:-1]
+        for entry in list(self._waiting):
+            text, waiter = entry
+            line = next((line for line in lines if text in line), None)
+            if line is not None:
+                self._waiting.remove(entry)
+                waiter.callback(line.decode())
+
+
+def spawn(
+    test: TestCase, arguments: Iterable[object], environment: Mapping[str, str] | None = None
+) -> Child:
+    """
+    Start a process in an empty folder; it does not outlive the test.
+    """
+    folder = Path(test.mktemp())
+    folder.mkdir(parents=True)
+    child = Child(folder)
+    command = [str(each) for each in arguments]
+    path = os.pathsep.join(filter(None, [(environment or {}).get("PYTHONPATH"), str(ROOT)]))
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith(("LISTEN_", "COLUMNS"))}
+    transport: Any = reactor.spawnProcess(
+        child,
+        command[0],
+        command,
+        env={**inherited, **(environment or {}), "PYTHONPATH": path, "PYTHONUNBUFFERED": "1"},
+        path=str(folder),
+    )
+
+    def reap() -> Deferred[int] | None:
+        if child.ended.called:
+            return None
+        with suppress(ProcessExitedAlready):
+            transport.signalProcess("KILL")
+        return child.ended
+
+    test.addCleanup(reap)
+    return child
+
+
+def portOf(line: str) -> int:
+    """
+    The port that a line of the log names.
+    """
+    return int(line.rpartition("port=")[2])
+
+
+class SlowTransport(FileDescriptor):
+    """
+    Twisted's own buffering, over a kernel that takes as much as a test says.
+
+    @ivar sent: What the kernel took.
+    """
+
+    def __init__(self, protocol: Protocol) -> None:
+        self.memoryReactor: Any = MemoryReactor()
+        super().__init__(self.memoryReactor)
+        self.sent = bytearray()
+        self.room = 0
+        self.connected = 1
+        self.protocol = protocol
+        self.startReading()
+        protocol.makeConnection(self)
+
+    def writeSomeData(self, data: bytes) -> int:
+        """
+        Take what there is room for.
+        """
+        taken = min(self.room, len(data))
+        self.room -= taken
+        self.sent += data[:taken]
+        return taken
+
+    def drain(self, room: int) -> None:
+        """
+        Make room, and run as a reactor would.
+        """
+        self.room = room
+        while self.room and self in self.memoryReactor.getWriters():
+            if self.doWrite() is not None:
+                self.connectionLost(None)
+
+    def isReading(self) -> bool:
+        """
+        Whether the reactor is to read.
+        """
+        return self in self.memoryReactor.getReaders()
+
+    def buffered(self) -> int:
+        """
+        How many bytes wait.
+        """
+        return len(self.dataBuffer) - self.offset + self._tempDataLen
+
+
+@implementer(IHalfCloseableProtocol)
+class Client(Protocol):
+    """
+    A client that keeps what it gets.
+
+    @ivar closed: Fires with the reason, an exception, when the connection is gone.
+    """
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.closed: Deferred[Any] = Deferred()
+        self.half: Deferred[None] = Deferred()
+        self._wanted: tuple[int, Deferred[bytes]] | None = None
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep it.
+        """
+        self.received += data
+        self._look()
+
+    def got(self, count: int) -> Deferred[bytes]:
+        """
+        Wait for that many bytes.
+        """
+        waiter: Deferred[bytes] = Deferred()
+        self._wanted = (count, waiter)
+        self._look()
+        return waiter
+
+    def drop(self) -> Deferred[Any] | None:
+        """
+        Close, whatever the server does; for the end of a test.
+        """
+        if self.closed.called:
+            return None
+        transport: Any = self.transport
+        transport.abortConnection()
+        return self.closed
+
+    def _look(self) -> None:
+        """
+        Fire the waiter whose bytes are there.
+        """
+        if self._wanted is not None and len(self.received) >= self._wanted[0]:
+            waiter, self._wanted = self._wanted[1], None
+            waiter.callback(bytes(self.received))
+
+    def readConnectionLost(self) -> None:
+        """
+        The server sent FIN.
+        """
+        self.half.callback(None)
+        transport: Any = self.transport
+        transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        We sent FIN.
+        """
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        It is over.
+        """
+        self.closed.callback(reason.value)
+
+
+def makePEM() -> bytes:
+    """
+    Make a private key and a certificate for C{localhost}, for these tests.
+    """
+    import datetime
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime.datetime(2020, 1, 1))
+        .not_valid_after(datetime.datetime(2120, 1, 1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    return certificate.public_bytes(pem) + key.private_bytes(
+        pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

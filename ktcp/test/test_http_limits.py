@@ -1,0 +1,52 @@
+"""
+Tests for L{ktcp.http.limits}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, asdict, fields, replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp.http.limits import Limits
+
+
+class LimitsTests(SynchronousTestCase):
+    """
+    The bounds of a connection.
+    """
+
+    def test_defaults(self) -> None:
+        """
+        The whole mapping, so that a new or changed default shows up here.
+        """
+        self.assertEqual(
+            {
+                "head": 16384,
+                "headers": 100,
+                "target": 8192,
+                "body": 1048576,
+                "readAhead": 65536,
+                "drain": 65536,
+                "batch": 65536,
+                "linger": 2.0,
+            },
+            asdict(Limits()),
+        )
+
+    def test_frozen(self) -> None:
+        """
+        Connections share limits, so nobody changes them.
+        """
+        with self.assertRaises(FrozenInstanceError):
+            Limits().head = 1
+
+    def test_positive(self) -> None:
+        """
+        A limit that lets nothing through raises, and is named.
+        """
+        for field in fields(Limits):
+            for value in (0, -1, float("nan")):
+                with self.assertRaises(ValueError) as caught:
+                    replace(Limits(), **{field.name: value})
+                self.assertIn(f" {field.name} ", str(caught.exception))

@@ -1,0 +1,62 @@
+"""
+Tests for L{ktcp.parameters}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp.parameters import backlog, integerBetween, interface, port
+
+
+class CheckTests(SynchronousTestCase):
+    """
+    From text to a value, or a sentence that says what it must be.
+    """
+
+    def test_integer(self) -> None:
+        """
+        Both ends of the range are in it.
+        """
+        check = integerBetween(3, 5)
+        self.assertEqual([check(text) for text in ("3", "4", "05")], [3, 4, 5])
+
+    def test_notAnInteger(self) -> None:
+        """
+        What Python takes for a number, and an operator does not, is refused.
+        """
+        check = integerBetween(0, 10**9)
+        for text in (
+            "",
+            " 1",
+            "1_0",
+            "+1",
+            "-1",
+            "1.0",
+            "0x1",
+            "\u0663",
+            "\u00b2",
+            "1" * 5000,
+            "1\n",
+        ):
+            error = self.assertRaises(ValueError, check, text)
+            self.assertEqual(str(error), "a whole number from 0 to 1000000000")
+
+    def test_ranges(self) -> None:
+        """
+        Ports and backlogs go from what the kernel takes to what it takes.
+        """
+        self.assertEqual((port("0"), port("65535")), (0, 65535))
+        self.assertRaises(ValueError, port, "65536")
+        self.assertEqual(backlog("2147483647"), 2**31 - 1)
+        self.assertRaises(ValueError, backlog, "2147483648")
+
+    def test_interface(self) -> None:
+        """
+        An interface is an address of either kind, never a name.
+        """
+        for text in ("127.0.0.1", "0.0.0.0", "::", "::1", "fe80::1%eth0"):
+            self.assertEqual(interface(text), text)
+        for text in ("", "localhost", "eth0", "127.0.0.1:80", "[::1]", "256.0.0.1", "127.1"):
+            error = self.assertRaises(ValueError, interface, text)
+            self.assertIn("an IPv4 or IPv6 address", str(error))

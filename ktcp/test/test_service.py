@@ -1,0 +1,496 @@
+"""
+Tests for L{ktcp.service}.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import shlex
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.application.service import IService
+from twisted.internet import reactor as globalReactor
+from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.error import (
+    CannotListenError,
+    ConnectionDone,
+    ConnectionRefusedError,
+    ReactorNotRunning,
+)
+from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase, TestCase
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from ktcp.echo import ChargenFactory, EchoFactory
+from ktcp.interfaces import Context
+from ktcp.options import Refusal, optionsFor
+from ktcp.parameters import Parameter
+from ktcp.plugin import ProtocolPlugin
+from ktcp.service import (
+    KtcpService,
+    Listener,
+    TrackingFactory,
+    assemble,
+    describe,
+    stopOnSignals,
+)
+from ktcp.test.support import Client
+
+reactor: Any = globalReactor
+
+made: list[tuple[Mapping[str, object], Context]] = []
+
+
+def makeRecorded(parameters: Mapping[str, object], context: Context) -> Factory:
+    """
+    Make an echo's factory, and remember what with.
+    """
+    made.append((parameters, context))
+    return EchoFactory()
+
+
+def makeImpossible(parameters: Mapping[str, object], context: Context) -> Factory:
+    """
+    Find that parameters do not go together.
+    """
+    raise ValueError("--odd-x and --odd-y do not go together")
+
+
+ECHO = ProtocolPlugin(
+    "echo", "E", f"{__name__}.makeRecorded", 7, [Parameter("echo-x", "X.", 1, int)]
+)
+SINK = ProtocolPlugin("sink", "S", f"{__name__}.makeRecorded", 9)
+ODD = ProtocolPlugin("odd", "O", f"{__name__}.makeImpossible")
+BROKEN = ProtocolPlugin("broken", "B", f"{__name__}.nothere")
+
+
+def assembled(useReactor: Any, *arguments: str) -> KtcpService:
+    """
+    What a command line is made into.
+    """
+    options = optionsFor([ECHO, SINK, ODD, BROKEN])()
+    options.parseOptions(arguments)
+    return assemble(options, useReactor)
+
+
+class LogMixin(SynchronousTestCase):
+    """
+    Keeps what ktcp logs.
+    """
+
+    def setUp(self) -> None:
+        """
+        Listen to the log.
+        """
+        self.logged: list[str] = []
+        observe: Any = self.observe
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        self.addCleanup(made.clear)
+
+    def observe(self, event: Any) -> None:
+        """
+        Keep a line of ktcp's.
+        """
+        if event["log_namespace"] == "ktcp.service":
+            self.logged.append(event["log_format"].format(**event))
+
+
+class AssembleTests(LogMixin, SynchronousTestCase):
+    """
+    What is asked of the reactor.
+    """
+
+    def start(self, *arguments: str) -> MemoryReactorClock:
+        """
+        Start a service, as twistd does.
+        """
+        memory = MemoryReactorClock()
+        service = assembled(memory, *arguments)
+        verifyObject(IService, service)
+        service.privilegedStartService()
+        service.startService()
+        return memory
+
+    def listening(self, *arguments: str) -> list[tuple[int, int, str]]:
+        """
+        The port, backlog and interface of each TCP listener.
+        """
+        return [
+            (port, backlog, interface)
+            for port, _, backlog, interface in self.start(*arguments).tcpServers
+        ]
+
+    def test_defaults(self) -> None:
+        """
+        Each protocol listens at its port, on loopback only.
+        """
+        self.assertEqual(self.listening(), [(7, 4096, "127.0.0.1"), (9, 4096, "127.0.0.1")])
+
+    def test_options(self) -> None:
+        """
+        Interface, backlog and ports are those that were given.
+        """
+        self.assertEqual(
+            self.listening("--interface", "::", "--backlog", "3", "--echo-port=1", "--no-sink"),
+            [(1, 3, "::")],
+        )
+
+    def test_endpointsReplaceThePort(self) -> None:
+        """
+        With endpoints given, a protocol listens there and nowhere else.
+        """
+        self.assertEqual(
+            self.listening("--no-sink", "--echo=tcp:1", "--echo=tcp:2:interface=\\:\\:1:backlog=5"),
+            [(1, 50, ""), (2, 5, "::1")],
+        )
+
+    def test_oneFactory(self) -> None:
+        """
+        All listeners of a protocol share a factory, made once with its own
+        parameters and the reactor that serves it.
+        """
+        memory = self.start("--no-sink", "--echo=tcp:1", "--echo=tcp:2", "--echo-x=4")
+        factories = {id(server[1]) for server in memory.tcpServers}
+        self.assertEqual(len(factories), 1)
+        self.assertEqual(made, [({"echo-x": 4}, Context(memory))])
+
+    def test_startServiceAlone(self) -> None:
+        """
+        twist only calls startService, and everything listens, once.
+        """
+        memory = MemoryReactorClock()
+        assembled(memory).startService()
+        self.assertEqual(len(memory.tcpServers), 2)
+
+    def test_saysWhereWhenRunning(self) -> None:
+        """
+        A listener is announced once the reactor runs, not before: by then a
+        signal stops the service cleanly.
+        """
+        memory = self.start("--no-sink")
+        self.assertEqual(self.logged, [])
+        memory.run()
+        (line,) = self.logged
+        self.assertTrue(line.startswith("ktcp: listening protocol=echo transport=tcp "), line)
+
+    def test_notAnEndpoint(self) -> None:
+        """
+        A string that is no endpoint is one line, with the reason.
+        """
+        for text, reason in (
+            ("foo:1", "Unknown endpoint type: 'foo'"),
+            ("tcp:x", "invalid literal"),
+            ("tcp", "missing 1 required positional argument"),
+            ("tcp:1:colour=red", "unexpected keyword argument 'colour'"),
+            ("systemd:domain=INET:index=40", "IndexError"),
+            ("haproxy:tcp:x", "invalid literal"),
+            ("", "Unknown endpoint type"),
+        ):
+            refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), f"--echo={text}")
+            line = str(refusal.code)
+            self.assertTrue(line.startswith(f"ktcp: --echo {text or repr(text)}: not an endpoint"))
+            self.assertIn(reason, line)
+            self.assertEqual(len(line.splitlines()), 1)
+
+    def test_noCertificate(self) -> None:
+        """
+        A certificate that is not there is named.
+        """
+        refusal = self.assertRaises(
+            Refusal, assembled, MemoryReactorClock(), "--echo=ssl:0:privateKey=/nothere/x.pem"
+        )
+        self.assertEqual(
+            refusal.code,
+            "ktcp: --echo ssl:0:privateKey=/nothere/x.pem: /nothere/x.pem: "
+            "No such file or directory",
+        )
+
+    def test_parametersDoNotGoTogether(self) -> None:
+        """
+        A protocol may refuse its parameters; nothing is served then.
+        """
+        refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), "--odd=tcp:0")
+        self.assertEqual(refusal.code, "ktcp: odd: --odd-x and --odd-y do not go together")
+
+    def test_protocolDoesNotStart(self) -> None:
+        """
+        A protocol that breaks down is one line; the others are served.
+        """
+        stderr = io.StringIO()
+        self.patch(sys, "stderr", stderr)
+        self.assertEqual(len(self.listening("--broken-port=1")), 2)
+        (line,) = stderr.getvalue().splitlines()
+        self.assertTrue(line.startswith("ktcp: broken: does not start (AttributeError: "), line)
+
+    def test_nothingLeft(self) -> None:
+        """
+        If all of them break down, there is no service.
+        """
+        self.patch(sys, "stderr", io.StringIO())
+        arguments = ("--no-echo", "--no-sink", "--broken-port=1")
+        refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), *arguments)
+        self.assertEqual(refusal.code, "ktcp: nothing is left to serve")
+
+
+@implementer(IStreamServerEndpoint)
+class FakeEndpoint:
+    """
+    An endpoint that listens as a test says.
+    """
+
+    def __init__(self, result: Deferred[Any]) -> None:
+        self.result = result
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
+        """
+        Listen, or not.
+        """
+        return self.result
+
+
+class ListenerTests(LogMixin, SynchronousTestCase):
+    """
+    Listeners that cannot.
+    """
+
+    def listener(self, result: Deferred[Any]) -> Listener:
+        """
+        A listener on a fake endpoint.
+        """
+        return Listener(
+            "echo", "--echo x", FakeEndpoint(result), EchoFactory(), MemoryReactorClock()
+        )
+
+    def test_reasons(self) -> None:
+        """
+        Each reason is told with the address, and with what to do.
+        """
+        for error, line in (
+            (
+                CannotListenError("127.0.0.1", 80, OSError(errno.EADDRINUSE, "In use")),
+                "127.0.0.1:80 is already in use; stop what listens there (ss -ltnp sport = :80) "
+                "or choose another port, 0 for any free one",
+            ),
+            (
+                CannotListenError("::1", 80, OSError(errno.EACCES, "Permission denied")),
+                "cannot listen on [::1]:80: ports below 1024 need root or CAP_NET_BIND_SERVICE "
+                "([Errno 13] Permission denied); choose another port, 0 for any free one",
+            ),
+            (
+                CannotListenError("1.2.3.4", 80, OSError(errno.EADDRNOTAVAIL, "x")),
+                "cannot listen on 1.2.3.4:80; no interface has this address (see ip address)",
+            ),
+            (
+                CannotListenError(None, b"/a b", OSError(errno.EADDRINUSE, "x")),
+                "/a b is already in use; stop what listens there (ss -lx src '/a b') "
+                "or choose another path",
+            ),
+            (
+                CannotListenError("", 80, OSError(errno.ENOBUFS, "No buffer space")),
+                f"cannot listen on *:80 ([Errno {errno.ENOBUFS}] No buffer space); "
+                "choose another port, 0 for any free one",
+            ),
+            (OSError(errno.ENOENT, "No such file"), "cannot listen (No such file)"),
+            (OverflowError("port must\nbe"), "cannot listen (OverflowError: port must be)"),
+        ):
+            listener = self.listener(fail(error))
+            refusal = self.assertRaises(Refusal, listener.startService)
+            self.assertEqual(refusal.code, f"ktcp: --echo x: {line}")
+
+    def test_failsLater(self) -> None:
+        """
+        An endpoint that fails while the service runs is a line in the log.
+        """
+        result: Deferred[Any] = Deferred()
+        listener = self.listener(result)
+        listener.startService()
+        result.errback(OSError(errno.ENOENT, "No such file"))
+        self.assertEqual(self.logged, ["ktcp: --echo x: cannot listen (No such file)"])
+
+    def test_stoppedBefore(self) -> None:
+        """
+        A service that stops before an endpoint listens waits for nothing.
+        """
+        listener = self.listener(Deferred())
+        listener.startService()
+        self.successResultOf(listener.stopService())  # type: ignore[arg-type]
+        self.assertEqual(self.logged, [])
+
+
+class DescribeTests(SynchronousTestCase):
+    """
+    The line that says where a listener is.
+    """
+
+    def test_addresses(self) -> None:
+        """
+        Each kind of address, in fields that a shell would take apart.
+        """
+        for address, fields in (
+            (IPv4Address("TCP", "127.0.0.1", 80), "transport=tcp address=127.0.0.1 port=80"),
+            (IPv6Address("TCP", "fe80::1%lo", 80), "transport=tcp address=fe80::1%lo port=80"),
+            (UNIXAddress("/run/x"), "transport=unix path=/run/x"),
+            (UNIXAddress("/a b"), "transport=unix path='/a b'"),
+            (UNIXAddress("\0x"), "transport=unix path=@x"),
+            (HostnameAddress(b"x", 1), "transport=other address='HostnameAddress("),
+        ):
+            self.assertTrue(describe(address).startswith(fields), describe(address))
+        self.assertEqual(shlex.split(describe(UNIXAddress("/a b")))[1], "path=/a b")
+
+
+class SignalTests(SynchronousTestCase):
+    """
+    What a signal does.
+    """
+
+    def test_stops(self) -> None:
+        """
+        SIGTERM and SIGINT stop the reactor; another one while it stops is
+        no error, and one after that does not kill.
+        """
+
+        class StoppingReactor:
+            stops = 0
+
+            def addSystemEventTrigger(self, phase: str, event: str, f: Any) -> None:
+                self.trigger = (phase, event, f)
+
+            def callFromThread(self, f: Any, *args: object) -> None:
+                f(*args)
+
+            def stop(self) -> None:
+                self.stops += 1
+                if self.stops > 1:
+                    raise ReactorNotRunning
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            for each in (signal.SIGTERM, signal.SIGINT):
+                self.addCleanup(signal.signal, each, signal.getsignal(each))
+            stopping = StoppingReactor()
+            stopOnSignals(stopping)
+            handler: Any = signal.getsignal(number)
+            handler(number, None)
+            handler(number, None)
+            self.assertEqual(stopping.stops, 2)
+            phase, event, ignore = stopping.trigger
+            self.assertEqual((phase, event), ("after", "shutdown"))
+            ignore()
+            self.assertEqual(signal.getsignal(number), signal.SIG_IGN)
+
+
+class RealTests(LogMixin, TestCase):
+    """
+    Real listeners and connections.
+    """
+
+    timeout = 30
+
+    def service(self, *arguments: str) -> KtcpService:
+        """
+        A service on the real reactor; nothing of it stays.
+        """
+        service = assembled(reactor, *arguments)
+        self.addCleanup(service.stopService)
+        return service
+
+    async def turn(self) -> None:
+        """
+        Let the reactor turn once, which also has it running.
+        """
+        turned: Deferred[None] = Deferred()
+        reactor.callLater(0, turned.callback, None)
+        await turned
+
+    async def connect(self, port: int) -> Client:
+        """
+        Connect to a port.
+        """
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+        client: Client = await connectProtocol(endpoint, Client())
+        self.addCleanup(client.drop)
+        return client
+
+    async def test_stopClosesConnections(self) -> None:
+        """
+        When the service stops, an idle client sees the end of its connection.
+        """
+        await self.turn()
+        service = self.service("--no-sink", "--echo-port=0")
+        service.privilegedStartService()
+        service.startService()
+        (line,) = self.logged
+        client = await self.connect(int(line.rpartition("=")[2]))
+        transport: Any = client.transport
+        transport.write(b"x")
+        await client.got(1)
+        await service.stopService()
+        self.assertIsInstance(await client.closed, ConnectionDone)
+
+    async def test_stopClosesEndless(self) -> None:
+        """
+        A protocol that never stops producing does not keep its connection.
+        """
+        factory = TrackingFactory(ChargenFactory())
+        verifyObject(IProtocolFactory, factory)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        client = await self.connect(port.getHost().port)
+        await client.got(1)
+        factory.closeConnections()
+        self.assertIsInstance(await client.closed, ConnectionDone)
+
+    async def test_allOrNothing(self) -> None:
+        """
+        If one port is taken, those opened before it are closed again.
+        """
+        await self.turn()
+        taken = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(taken.close)
+        port = taken.getsockname()[1]
+        service = self.service("--echo-port=0", f"--sink-port={port}")
+        stderr = io.StringIO()
+        self.patch(sys, "stderr", io.StringIO())
+        self.patch(sys, "__stderr__", stderr)
+        self.assertRaises(Refusal, service.privilegedStartService)
+        self.assertTrue(
+            stderr.getvalue().startswith(
+                f"ktcp: --sink-port {port}: 127.0.0.1:{port} is already in use; "
+            )
+        )
+        opened = self.logged[0]
+        self.assertIn("protocol=echo", opened)
+        await self.refused(int(opened.rpartition("=")[2]))
+
+    async def refused(self, port: int) -> None:
+        """
+        Assert that nothing listens.
+        """
+        await self.turn()  # In which a listener is closed.
+        try:
+            await self.connect(port)
+        except ConnectionRefusedError:
+            return
+        self.fail("something listens")
+
+    async def test_connectionsAreForgotten(self) -> None:
+        """
+        A connection that is gone is not kept.
+        """
+        factory = TrackingFactory(EchoFactory())
+        protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
+        self.assertEqual(len(factory.connections), 1)
+        factory.closeConnections()  # Not connected yet: left alone.
+        del protocol
+        self.assertEqual(len(factory.connections), 0)

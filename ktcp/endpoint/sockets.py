@@ -68,16 +68,23 @@ class SocketOptions:
     """
     What is asked of a listener and of the connections it accepts.
 
-    For the numbers, 0 leaves the matter to the kernel.
+    For the numbers, 0 leaves the matter to the kernel; for the backlog it
+    still lets one connection wait.
 
     @raise ValueError: A value is of the wrong type or out of range; the
         message is one line that names the option and the value.
     """
 
-    # listen(2) clamps this to net.core.somaxconn (4096 since Linux 5.4), so
-    # too large is harmless; a slot costs nothing until a connection waits in
-    # it.  Too small drops SYNs in a burst, and each client then waits a
-    # second for its retransmission: Twisted's 50 fails 1,000 clients at once.
+    # kecho's README argues 128, what kernels allowed when it was written;
+    # Twisted asks for 50.  A queue that is too short drops the SYN or the final
+    # ACK of a connection, and its client waits for a second before it tries
+    # again (kecho's own bench opens 1000 connections at once).  One that is too
+    # long makes clients wait for an answer that comes after they gave up.  4096
+    # is what the kernel itself allows unless told otherwise: listen(2) clamps
+    # to net.core.somaxconn, 4096 by default since Linux 5.4 and 128 before, so
+    # asking for more than that is harmless, and a slot costs nothing until a
+    # connection waits in it.  At the 10,000 accepts a second of a slow core,
+    # 4096 wait for less than half a second.
     backlog: int = 4096
 
     # SO_REUSEPORT, socket(7): any process of the same user may listen on the
@@ -151,7 +158,7 @@ class SocketOptions:
             _demand(name, getattr(self, name), (True, False), "yes or no")
         _demand("v6only", self.v6only, (True, False, None), "yes, no or unset")
         for name, largest in LARGEST.items():
-            _demandWhole(name, getattr(self, name), int(name == "backlog"), largest)
+            _demandWhole(name, getattr(self, name), 0, largest)
 
 
 def _demand(name: str, value: object, allowed: tuple[object, ...], words: str) -> None:

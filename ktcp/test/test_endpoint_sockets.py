@@ -35,9 +35,9 @@ class SocketOptionsTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.refused(backlog=-1),
-            "backlog must be a whole number from 1 to 2147483647, not -1",
+            "backlog must be a whole number from 0 to 2147483647, not -1",
         )
-        self.assertIn("backlog", self.refused(backlog=0))
+        self.assertIn("backlog", self.refused(backlog=2**31))
         for name in ("rcvbuf", "sndbuf", "deferaccept", "fastopen", "usertimeout"):
             self.assertIn(name, self.refused(**{name: 2**31}))
 

@@ -152,11 +152,10 @@ class KTCPReactor(EPollReactor):
                         elif now > deadline:
                             self._endTurn()
                             deadline = 0.0
-                    if not why:
-                        continue
-                    rest = (self._disconnectSelectable, selectable, why, True)
-                else:
-                    rest = (self._doReadOrWrite, selectable, fd, event)
+                    if why:
+                        self._disconnectSelectable(selectable, why, True)
+                    continue
+                rest = (self._doReadOrWrite, selectable, fd, event)
             except BaseException:
                 rest = (self._raised, selectable, Failure())
             log.callWithLogger(selectable, *rest)

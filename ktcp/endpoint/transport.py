@@ -185,6 +185,19 @@ class WriteThroughServer(tcp.Server):
             self._endTurn()
         return None
 
+    def readConnectionLost(self, reason: Failure) -> None:
+        """
+        Tell the protocol that the peer has sent FIN: one more turn, so that a
+        protocol that has nothing left to say closes the connection in it.
+        """
+        self._inTurn = True
+        try:
+            super().readConnectionLost(reason)
+        finally:
+            self._inTurn = False
+        if self.connected and self.disconnecting:
+            self._endTurn()
+
     def _endTurn(self) -> None:
         """
         Do what the protocol wished for and still wants.

@@ -79,7 +79,9 @@ def summarise(outcome: Outcome) -> dict[str, Any]:
             name: {
                 figure: ratios(_values(mine, figure), _values(taken, figure))
                 for figure in (row.figure, "perCpu", "p99Us")
-                if figure in figures[name] and all(_values(taken, figure))
+                if figure in figures[name]
+                and figure in figures[row.subject]
+                and all(_values(taken, figure))
             }
             for name, taken in kept.items()
             if mine and name != row.subject

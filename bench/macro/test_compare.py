@@ -96,6 +96,14 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(row["ratios"]["C epoll"]["rate"]["median"], 0.85)
         self.assertEqual(row["ratios"]["C epoll"]["p99Us"]["median"], 1.25)
 
+    def test_figureOfOne(self) -> None:
+        """
+        A figure that only the other server has makes no ratio.
+        """
+        outcome = self.outcome([80], [100])
+        del outcome.samples["ktcp"][0].figures["p99Us"]
+        self.assertNotIn("p99Us", summarise(outcome)["ratios"]["C epoll"])
+
     def test_summaryOfBrokenRow(self) -> None:
         """
         A row that broke off in a round is reported with its whole rounds.

@@ -33,7 +33,7 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
         "docs": ["sphinx", "furo"],
         "bench": [],
     },

@@ -22,6 +22,7 @@ from twisted.python import usage
 
 from ktcp import __version__, parameters
 from ktcp.discovery import discover
+from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.parameters import Parameter
 
@@ -52,17 +53,6 @@ class Refusal(SystemExit, Exception):
             self.code = 1
 
 
-# kecho's README argues 128, what kernels allowed when it was written; Twisted
-# asks for 50.  A queue that is too short drops the SYN or the final ACK of a
-# connection, and its client waits for a second before it tries again (kecho's
-# own bench opens 1000 connections at once).  One that is too long makes
-# clients wait for an answer that comes after they gave up.  4096 is what the
-# kernel itself allows unless told otherwise: listen(2) clamps to
-# net.core.somaxconn, 4096 by default since Linux 5.4 and 128 before, so
-# asking for more than that is harmless.  At the 10,000 accepts a second of a
-# slow core, 4096 wait for less than half a second.
-BACKLOG = 4096
-
 SERVICE = (
     Parameter(
         "interface",
@@ -76,7 +66,7 @@ SERVICE = (
         "backlog",
         "How many connections wait to be accepted on each port.  The kernel clamps it to "
         "net.core.somaxconn (listen(2)), so a large number is harmless.",
-        BACKLOG,
+        SocketOptions.backlog,
         parameters.backlog,
         "COUNT",
     ),
@@ -121,6 +111,7 @@ class BaseOptions(usage.Options):
     @cvar groups: Every option, in the order of C{--help}.
     @ivar given: The names of the options on the command line.
     @ivar arguments: The command line.
+    @ivar whenParsed: Called when they are right, before anything else is done.
     """
 
     plugins: ClassVar[Sequence[IProtocolPlugin]] = ()
@@ -138,6 +129,7 @@ class BaseOptions(usage.Options):
         super().__init__()
         self.given: set[str] = set()
         self.arguments: Sequence[str] = ()
+        self.whenParsed: Callable[[], None] | None = None
         for group in self.groups:
             for each in group.parameters:
                 self[each.name] = list(_many(each.default)) if each.repeatable else each.default
@@ -157,6 +149,8 @@ class BaseOptions(usage.Options):
             if isinstance(error.__context__, GetoptError):
                 raise Refusal(self._explain(error.__context__.opt)) from None
             raise Refusal(str(error)) from None
+        if self.whenParsed is not None:
+            self.whenParsed()
 
     def _explain(self, option: str) -> str:
         """

@@ -36,11 +36,7 @@ from weakref import WeakSet
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import (
-    TCP4ServerEndpoint,
-    TCP6ServerEndpoint,
-    serverFromString,
-)
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
     IAddress,
@@ -54,18 +50,43 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp import options as commandLine
+from ktcp.endpoint.server import KTCPServerEndpoint
+from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
-from ktcp.options import BaseOptions, Options, Refusal, called, shown
+from ktcp.options import BaseOptions, Refusal, called, shown
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import Team
-
-__all__ = ["Options", "makeService"]
 
 _log = Logger()
 
 # The signals that stop the service.
 STOPPING = (signal.SIGTERM, signal.SIGINT)
+
+
+def Options() -> BaseOptions:
+    """
+    Make the options for a ServiceMaker; once they are parsed, the reactor that
+    ktcp is fastest on is installed.
+
+    As early as this, because twist installs Twisted's as soon as the options
+    are parsed; not earlier, because C{--help} needs none.
+    """
+    options = commandLine.Options()
+    options.whenParsed = _installReactor
+    return options
+
+
+def _installReactor() -> None:
+    """
+    Install L{ktcp.reactor}, unless a reactor was chosen already.
+    """
+    # Where Twisted itself looks: see twisted.internet.main.installReactor.
+    if "twisted.internet.reactor" not in sys.modules:
+        from ktcp import reactor
+
+        reactor.install()
 
 
 def makeService(options: BaseOptions) -> IService:
@@ -168,10 +189,8 @@ def _fromPort(port: int, options: BaseOptions, reactor: Any) -> IStreamServerEnd
     """
     Make the endpoint of a port option: the one place that decides its kind.
     """
-    interface = options["interface"]
-    kind = TCP6ServerEndpoint if ":" in interface else TCP4ServerEndpoint
-    endpoint: IStreamServerEndpoint = kind(reactor, port, options["backlog"], interface)
-    return endpoint
+    settings = SocketOptions(backlog=options["backlog"])
+    return KTCPServerEndpoint(reactor, port, options["interface"], settings)
 
 
 def _fromString(origin: str, text: str, reactor: Any) -> IStreamServerEndpoint:

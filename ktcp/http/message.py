@@ -91,7 +91,7 @@ class Headers:
         @param pairs: Pairs that are known to be valid; L{of} checks.
         """
         self._pairs = tuple(pairs)
-        self._hash = hash(self._pairs)
+        self._hash: int | None = None
 
     @classmethod
     def of(cls, headers: HeadersLike | None) -> Headers:
@@ -144,6 +144,10 @@ class Headers:
         return self._pairs == other._pairs
 
     def __hash__(self) -> int:
+        # Kept, since the heads of answers are looked up by their headers; and
+        # not before it is asked for, since a request's never are.
+        if self._hash is None:
+            self._hash = hash(self._pairs)
         return self._hash
 
     def __repr__(self) -> str:

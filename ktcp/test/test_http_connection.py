@@ -330,12 +330,12 @@ class AskingTests(SynchronousTestCase):
         as waiting, so that the transport can be paused.
         """
         size = 1024 * 1024
-        head = POST.partition(b"\r\n\r\n")[0].replace(b": 5", b": %d" % size) + b"\r\n\r\n"
-        connection = connect(head + b"x" * size)
+        connection = connect(CHUNKED_HEAD + b"100000\r\n" + b"x" * size)
         connection.nextRequest()
+        before = connection.waiting
         first = connection.nextBody()
         assert first is not None
-        self.assertEqual(size, len(first) + connection.waiting)
+        self.assertEqual(before, len(b"100000\r\n") + len(first) + connection.waiting)
         self.assertLess(len(first), 128 * 1024)
 
 

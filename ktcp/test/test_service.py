@@ -17,7 +17,7 @@ from twisted.application.service import IService
 from twisted.internet import reactor as globalReactor
 from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.error import (
     CannotListenError,
     ConnectionDone,
@@ -32,7 +32,9 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from ktcp import service
 from ktcp.echo import ChargenFactory, EchoFactory
+from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
 from ktcp.options import Refusal, optionsFor
 from ktcp.parameters import Parameter
@@ -45,7 +47,7 @@ from ktcp.service import (
     describe,
     stopOnSignals,
 )
-from ktcp.test.support import Client
+from ktcp.test.support import BIN, Client, spawn
 
 reactor: Any = globalReactor
 
@@ -107,20 +109,37 @@ class LogMixin(SynchronousTestCase):
             self.logged.append(event["log_format"].format(**event))
 
 
+def asTwisted(
+    useReactor: Any, port: int, interface: str, options: SocketOptions
+) -> TCP4ServerEndpoint:
+    """
+    Stands for L{KTCPServerEndpoint}, which opens sockets of its own, and asks
+    a memory reactor for the same.
+    """
+    return TCP4ServerEndpoint(useReactor, port, options.backlog, interface)
+
+
 class AssembleTests(LogMixin, SynchronousTestCase):
     """
     What is asked of the reactor.
     """
+
+    def setUp(self) -> None:
+        """
+        Have ports opened in memory.
+        """
+        super().setUp()
+        self.patch(service, "KTCPServerEndpoint", asTwisted)
 
     def start(self, *arguments: str) -> MemoryReactorClock:
         """
         Start a service, as twistd does.
         """
         memory = MemoryReactorClock()
-        service = assembled(memory, *arguments)
-        verifyObject(IService, service)
-        service.privilegedStartService()
-        service.startService()
+        served = assembled(memory, *arguments)
+        verifyObject(IService, served)
+        served.privilegedStartService()
+        served.startService()
         return memory
 
     def listening(self, *arguments: str) -> list[tuple[int, int, str]]:
@@ -494,3 +513,52 @@ class RealTests(LogMixin, TestCase):
         factory.closeConnections()  # Not connected yet: left alone.
         del protocol
         self.assertEqual(len(factory.connections), 0)
+
+
+class ReactorTests(TestCase):
+    """
+    Which reactor a process runs.
+    """
+
+    timeout = 60
+
+    async def installed(self, before: str) -> str:
+        """
+        The class of the reactor, once the options were parsed in a process that
+        ran some code before.
+        """
+        code = (
+            f"{before}; import sys; from ktcp.service import Options; options = Options(); "
+            "options.parseOptions(['--port', '0']); "
+            "print(type(sys.modules['twisted.internet.reactor']).__name__)"
+        )
+        child = spawn(self, [sys.executable, "-c", code])
+        self.assertEqual(await child.ended, 0)
+        return child.output[1].decode().strip()
+
+    async def test_own(self) -> None:
+        """
+        ktcp's, where none was chosen: under twist too, which installs Twisted's
+        right after the options are parsed.
+        """
+        self.assertEqual(await self.installed("pass"), "KTCPReactor")
+
+    async def test_chosen(self) -> None:
+        """
+        The one that was chosen.
+        """
+        choose = "from twisted.internet import pollreactor; pollreactor.install()"
+        self.assertEqual(await self.installed(choose), "PollReactor")
+
+    async def test_twistd(self) -> None:
+        """
+        twistd runs ktcp's by itself, and another when it is told to.
+        """
+        for options, name in (([], "KTCPReactor"), (["--reactor=poll"], "PollReactor")):
+            child = spawn(
+                self, [BIN / "twistd", *options, "-n", "ktcp", "--port", "0", "--no-echo"]
+            )
+            await child.said("listening protocol=http")
+            await child.said(name)
+            child.signal("TERM")
+            self.assertEqual(await child.ended, 0)

@@ -30,6 +30,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
+from ktcp.endpoint.sockets import SocketOptions
 from ktcp.options import Refusal
 from ktcp.workers.processes import Spawner, Worker, WorkerFailed, describeEnd
 from ktcp.workers.reports import LONGEST, Lines, Reporter
@@ -764,7 +766,7 @@ class SocketsTests(SynchronousTestCase):
         """
         A group of three.
         """
-        sockets = openGroup(port, interface, 100, 3)
+        sockets = openGroup(port, interface, SocketOptions(), 3)
         for each in sockets:
             self.addCleanup(each.close)
         return sockets
@@ -827,8 +829,44 @@ class SocketsTests(SynchronousTestCase):
         """
         The rest of a reactor is the reactor's.
         """
-        self.assertTrue(IReactorTCP.providedBy(self.opening))
+        for reactor in (self.opening, InheritingReactor(self.reactor, [])):
+            self.assertTrue(IReactorTCP.providedBy(reactor))
+            verifyObject(IReactorKTCP, reactor)
         self.assertEqual(self.opening.seconds(), self.reactor.seconds())
+
+    def test_options(self) -> None:
+        """
+        A ktcp: endpoint keeps its options, of all of its sockets.
+        """
+        options = SocketOptions(keepalive=None, usertimeout=1234)
+        endpoint = KTCPServerEndpoint(self.opening, 0, "127.0.0.1", options)
+        port: Any = self.successResultOf(endpoint.listen(Factory()))
+        self.addCleanup(port.stopListening)
+        for number in (1, 2, 3):
+            (handed,) = self.opening.handedTo(number)
+            self.assertEqual(handed.key, ("ktcp", "127.0.0.1", 0))
+            with socket.socket(fileno=os.dup(handed.descriptor)) as copy:
+                self.assertEqual(copy.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 1234)
+                self.assertEqual(copy.getsockname()[1], port.getHost().port)
+
+    def test_shared(self) -> None:
+        """
+        A port may be shared with others only if both sides ask for that.
+        """
+        options = SocketOptions(reuseport=True)
+        first = openGroup(0, "127.0.0.1", options, 1)[0]
+        self.addCleanup(first.close)
+        port = first.getsockname()[1]
+        openGroup(port, "127.0.0.1", options, 1)[0].close()
+        self.assertRaises(OSError, self.group, port)
+
+    def test_bothFamilies(self) -> None:
+        """
+        With v6only a port of IPv6 is free beside the same one of IPv4.
+        """
+        port = self.group(interface="0.0.0.0")[0].getsockname()[1]
+        self.assertRaises(OSError, openGroup, port, "::", SocketOptions(v6only=False), 1)
+        openGroup(port, "::", SocketOptions(v6only=True), 1)[0].close()
 
     def test_unix(self) -> None:
         """

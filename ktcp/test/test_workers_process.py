@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import (
     SSL4ClientEndpoint,
     TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
     UNIXClientEndpoint,
     connectProtocol,
 )
@@ -286,9 +287,9 @@ class WorkersTests(TestCase):
         await self.stop(child, pids)
         self.assertFalse(path.exists())
 
-    async def test_wrapped(self) -> None:
+    async def test_endpointStrings(self) -> None:
         """
-        Endpoint strings with TLS or PROXY in them work as without workers.
+        Endpoint strings of every kind work as without workers.
         """
         pem = Path(self.mktemp()).resolve()
         pem.write_bytes(makePEM())
@@ -296,13 +297,15 @@ class WorkersTests(TestCase):
             *TWISTD,
             f"--echo=ssl:0:interface=127.0.0.1:privateKey={pem}",
             "--echo=haproxy:tcp:0:interface=127.0.0.1",
+            "--echo=ktcp:0:interface=\\:\\:1",
         )
-        ports = [portOf(await child.said("ktcp: listening ", time)) for time in (1, 2)]
+        ports = [portOf(await child.said("ktcp: listening ", time)) for time in (1, 2, 3)]
         for _ in range(8):
             await self.echo(
                 SSL4ClientEndpoint(reactor, "127.0.0.1", ports[0], CertificateOptions())
             )
             await self.echo(self.tcp(ports[1]), b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n")
+            await self.echo(TCP6ClientEndpoint(reactor, "::1", ports[2]))
         await self.stop(child, pids)
 
     async def test_socketActivation(self) -> None:

@@ -13,8 +13,9 @@ from __future__ import annotations
 import os
 import socket
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from twisted.internet import unix
@@ -26,6 +27,9 @@ from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFacto
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from zope.interface import directlyProvides, implementer, providedBy
+
+from ktcp.endpoint.server import IReactorKTCP, listenOn
+from ktcp.endpoint.sockets import Listener, SocketOptions, openListener
 
 # What kind of socket, and where.
 Key = tuple[str, str, int]
@@ -50,7 +54,7 @@ class _Before:
 
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
-        directlyProvides(self, providedBy(reactor))
+        directlyProvides(self, IReactorKTCP, providedBy(reactor))
 
     def __getattr__(self, name: str) -> Any:
         """
@@ -70,7 +74,7 @@ class OpeningReactor(_Before):
         """
         super().__init__(reactor)
         self._workers = workers
-        self._opened: list[tuple[Key, list[socket.socket]]] = []
+        self._opened: list[tuple[Key, Sequence[socket.socket]]] = []
 
     def handedTo(self, number: int) -> Iterator[Handed]:
         """
@@ -81,19 +85,24 @@ class OpeningReactor(_Before):
         for key, sockets in self._opened:
             yield Handed(key, sockets[(number - 1) % len(sockets)].fileno())
 
-    def listenTCP(
-        self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
+    def listenKTCP(
+        self, port: int, factory: IProtocolFactory, interface: str, options: SocketOptions
     ) -> IListeningPort:
         """
         Open a socket for each worker.
 
         @raise CannotListenError: The kernel refuses.
         """
-        try:
-            sockets = openGroup(port, interface, backlog, self._workers)
-        except OSError as error:
-            raise CannotListenError(interface, port, error) from error
-        return self._keep(("tcp", interface, port), sockets)
+        return self._openGroup("ktcp", port, interface, options)
+
+    def listenTCP(
+        self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
+    ) -> IListeningPort:
+        """
+        The same, with no more options than Twisted sets.
+        """
+        options = SocketOptions(backlog=backlog, nodelay=False)
+        return self._openGroup("tcp", port, interface, options)
 
     def listenSSL(
         self,
@@ -141,7 +150,19 @@ class OpeningReactor(_Before):
         adopted = socket.socket(fileno=os.dup(fileDescriptor))
         return self._keep(("fd", "", fileDescriptor), [adopted])
 
-    def _keep(self, key: Key, sockets: list[socket.socket]) -> IListeningPort:
+    def _openGroup(
+        self, kind: str, port: int, interface: str, options: SocketOptions
+    ) -> IListeningPort:
+        """
+        Open a socket for each worker.
+        """
+        try:
+            sockets = openGroup(port, interface, options, self._workers)
+        except OSError as error:
+            raise CannotListenError(interface, port, error) from error
+        return self._keep((kind, interface, port), sockets)
+
+    def _keep(self, key: Key, sockets: Sequence[socket.socket]) -> IListeningPort:
         """
         Keep sockets until their port is told to stop listening.
         """
@@ -149,7 +170,9 @@ class OpeningReactor(_Before):
         return _OpenedPort(sockets)
 
 
-def openGroup(port: int, interface: str, backlog: int, size: int) -> list[socket.socket]:
+def openGroup(
+    port: int, interface: str, options: SocketOptions, size: int
+) -> Sequence[socket.socket]:
     """
     Open sockets that share a TCP port, none of them accepting yet.
 
@@ -157,18 +180,15 @@ def openGroup(port: int, interface: str, backlog: int, size: int) -> list[socket
     @raise OSError: The kernel refuses; none is left open.
     """
     family = socket.AF_INET6 if isIPv6Address(interface) else socket.AF_INET
-    # Numbers stay numbers; this is what turns an IPv6 scope into its index.
+    # A name is looked up, as bind(2) in Twisted's own endpoints does it.
     (*_, address), *_ = socket.getaddrinfo(interface or "0.0.0.0", port, family, socket.SOCK_STREAM)
+    shared = replace(options, reuseport=True)
     sockets: list[socket.socket] = []
     try:
-        with reserved(family, address) as name:
+        with reserved(family, address, options) as name:
+            host, chosen = numbersOf(name)
             for _ in range(size):
-                sockets.append(socket.socket(family, socket.SOCK_STREAM))
-                sockets[-1].setblocking(False)
-                sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                sockets[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-                sockets[-1].bind(name)
-                sockets[-1].listen(backlog)
+                sockets.append(openListener(chosen, host, shared))
     except BaseException:
         for each in sockets:
             each.close()
@@ -177,7 +197,7 @@ def openGroup(port: int, interface: str, backlog: int, size: int) -> list[socket
 
 
 @contextmanager
-def reserved(family: int, address: Any) -> Iterator[Any]:
+def reserved(family: int, address: Any, options: SocketOptions) -> Iterator[Any]:
     """
     Hold an address alone, for sockets with SO_REUSEPORT to join: their
     group's port 0 becomes one port, and a port that is taken is an error.
@@ -186,18 +206,29 @@ def reserved(family: int, address: Any) -> Iterator[Any]:
     in where another one listens, so that a server started twice would share
     its clients with itself.  The option counts on both sides and at the time
     of bind(2), so this socket binds without it and turns it on afterwards
-    (inet_csk_bind_conflict, the same from Linux 3.9 to 6.18).  It never
-    listens, so no client meets it.
+    (inet_csk_bind_conflict).  It never listens, so no client meets it.
 
+    @param options: With C{reuseport}, company was asked for.
     @return: The address, with the port that the kernel chose for 0.
     @raise OSError: The address is taken, or may not be had.
     """
     with socket.socket(family, socket.SOCK_STREAM) as guard:
         # Past connections in TIME_WAIT do not count, as for any server.
         guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, options.reuseport)
+        if options.v6only is not None and family == socket.AF_INET6:
+            guard.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, options.v6only)
         guard.bind(address)
         guard.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         yield guard.getsockname()
+
+
+def numbersOf(name: Any) -> tuple[str, int]:
+    """
+    The address, with its scope, and the port of a socket.
+    """
+    host, port = socket.getnameinfo(name, socket.NI_NUMERICHOST | socket.NI_NUMERICSERV)
+    return host, int(port)
 
 
 @implementer(IListeningPort)
@@ -206,7 +237,7 @@ class _OpenedPort:
     Sockets that the parent holds.
     """
 
-    def __init__(self, sockets: list[socket.socket]) -> None:
+    def __init__(self, sockets: Sequence[socket.socket]) -> None:
         self._sockets = sockets
 
     def startListening(self) -> None:
@@ -230,10 +261,7 @@ class _OpenedPort:
         if first.family == socket.AF_UNIX:
             return UNIXAddress(first.getsockname())
         kind = IPv6Address if first.family == socket.AF_INET6 else IPv4Address
-        host, port = socket.getnameinfo(
-            first.getsockname(), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
-        )
-        address: IAddress = kind("TCP", host, int(port))
+        address: IAddress = kind("TCP", *numbersOf(first.getsockname()))
         return address
 
 
@@ -252,8 +280,7 @@ class InheritingReactor(_Before):
     """
     A child's: serves what the parent opened.
 
-    Twisted duplicates a descriptor that it adopts, with FD_CLOEXEC; closing
-    the original is ours, so that no process that a worker starts has it.
+    Twisted duplicates a descriptor that it adopts; closing the original is ours.
     """
 
     def __init__(self, reactor: Any, inherited: Iterable[Handed]) -> None:
@@ -265,11 +292,19 @@ class InheritingReactor(_Before):
         for key, descriptor in inherited:
             self._waiting[key].append(descriptor)
 
+    def listenKTCP(
+        self, port: int, factory: IProtocolFactory, interface: str, options: SocketOptions
+    ) -> IListeningPort:
+        """
+        Serve on this worker's socket of a group.
+        """
+        return listenOn(self._reactor, self._take(("ktcp", interface, port)), factory, options)
+
     def listenTCP(
         self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = ""
     ) -> IListeningPort:
         """
-        Serve on this worker's socket of a group.
+        The same, on Twisted's own port and transport.
         """
         listener = self._take(("tcp", interface, port))
         with listener:
@@ -329,16 +364,19 @@ class InheritingReactor(_Before):
         shared: IListeningPort = port
         return shared
 
-    def _take(self, key: Key) -> socket.socket:
+    def _take(self, key: Key) -> Listener:
         """
-        Take the next socket that was opened with a key.
+        Take the next socket that was opened with a key.  From here on no
+        process that the worker starts inherits it.
 
         @raise LookupError: There is none: the endpoint asked the parent for
             something else.
         """
         if not self._waiting[key]:
             raise LookupError(f"the parent has opened no {' '.join(map(str, key))}")
-        return socket.socket(fileno=self._waiting[key].popleft())
+        listener = Listener(fileno=self._waiting[key].popleft())
+        listener.set_inheritable(False)
+        return listener
 
 
 class _SharedUNIXPort(unix.Port):

@@ -5,8 +5,10 @@ twistd may import this file just to print its help, and a failure here only
 costs the subcommand a line in the log: nothing below loads h11, TLS or a reactor.
 """
 
+from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
+from ktcp.endpoint.parser import KTCPServerParser
 from ktcp.plugin import ProtocolPlugin
 
 ktcp = ServiceMaker(
@@ -35,4 +37,11 @@ chargen = ProtocolPlugin(
     "chargen",
     "Character generator: text without end (RFC 864)",
     "ktcp.echo.makeChargen",
+)
+
+endpoint = KTCPServerParser()
+reactor = Reactor(
+    "ktcp",
+    "ktcp.reactor",
+    "epoll(7) with a cheaper way for readable descriptors; Linux.",
 )

@@ -1,0 +1,96 @@
+# -*- test-case-name: ktcp.test.test_endpoint_port -*-
+"""
+The accept loop.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.python import log
+
+from ktcp.endpoint.transport import WriteThroughServer
+
+# Connections accepted in one turn of the reactor.  Enough that a burst costs
+# few turns; few enough that open connections wait for a millisecond or two.
+BATCH = 64
+
+
+class KTCPPort(tcp.Port):
+    """
+    A L{tcp.Port} on a socket that listens already.
+
+    It accepts a batch first and then reads from each connection of it, so
+    that the clients' first bytes have time to arrive and the connections that
+    have them skip a turn of the reactor.
+    """
+
+    factory: Any
+    transport: type[WriteThroughServer] = WriteThroughServer
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        factory: IProtocolFactory,
+        reactor: Any,
+        transport: type[WriteThroughServer] = WriteThroughServer,
+    ) -> None:
+        """
+        @param listener: Non-blocking; this port closes it.
+        @param transport: The class of the connections.
+        """
+        interface, port = listener.getsockname()[:2]
+        super().__init__(port, factory, interface=interface, reactor=reactor)
+        self.transport = transport
+        # What tcp.Port calls a socket from outside (reactor.adoptStreamPort
+        # sets it, but has no place for a class of ports).  It is closed
+        # without shutdown(2), which would end it in other processes as well.
+        self._preexistingSocket = listener
+
+    def doRead(self) -> None:
+        """
+        Accept what is there.
+        """
+        accepted: list[WriteThroughServer] = []
+        try:
+            self._acceptBatch(accepted)
+        except BaseException:
+            # The factory's or the protocol's; connections not accepted yet
+            # wait for the next turn.
+            log.err()
+        for transport in accepted:
+            try:
+                transport.begin()
+            except BaseException:
+                log.err()
+
+    def _acceptBatch(self, accepted: list[WriteThroughServer]) -> None:
+        """
+        Accept up to L{BATCH} connections and give them to the factory.
+        """
+        for _ in range(BATCH):
+            try:
+                skt, client = self.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError:
+                # Out of descriptors or memory, or a connection that is gone
+                # again.  Twisted meets the same error and knows them all.
+                super().doRead()
+                return
+            if len(client) == 4 and client[3]:
+                # The scope belongs to the address; see tcp.Port.doRead.
+                client = (socket.getnameinfo(client, socket.NI_NUMERICHOST)[0], *client[1:])
+            protocol = self.factory.buildProtocol(self._buildAddr(client))
+            if protocol is None:
+                skt.close()
+                continue
+            transport = self.transport(
+                skt, protocol, client, self, self.sessionno, self.reactor, inTurn=True
+            )
+            self.sessionno += 1
+            accepted.append(transport)
+            protocol.makeConnection(transport)

@@ -1,0 +1,326 @@
+# -*- test-case-name: ktcp.test.test_endpoint_transport -*-
+"""
+The server's end of a TCP connection, with three turns taken out of its way.
+
+Twisted's own transport tells the reactor of every wish at once and does every
+deed one loop later.  This one has the same behaviour for protocols, and:
+
+  - what is written is sent at once when nothing waits before it; only what the
+    kernel refuses is left to the base class (C{bench/micro/writethrough.py});
+  - while the protocol handles what was read (a I{turn}), the wishes to pause
+    and to close are noted, and what is left of them at the end of the turn
+    reaches the reactor;
+  - a connection that was just accepted begins inside a turn, and what the
+    client sent with its connect is read in it: a connection that asks, is
+    answered and closes in one turn never enters the reactor's poller
+    (C{bench/micro/accept.py}).
+
+Everything else, and every unusual case, is L{twisted.internet.tcp.Server}'s.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from errno import EAGAIN, ENOBUFS, EPIPE
+from functools import cached_property
+from typing import Any
+
+from twisted.internet import tcp
+from twisted.internet.address import IPv6Address
+from twisted.internet.interfaces import IProtocol
+from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from twisted.python import log
+from twisted.python.failure import Failure
+
+# The most one recv(2) takes.  recv allocates this much and gives back what it
+# did not fill, so an idle connection holds none of it; what it allocates
+# hardly shows (64 B echoes with 4, 64 and 256 KiB are equal in the noise of
+# bench/micro/writethrough.py), while less than 64 KiB costs bulk data more
+# turns.  More would let one sender hold the loop for longer.
+READ_SIZE = 64 * 1024
+
+_DONE = Failure(CONNECTION_DONE)
+
+
+class WriteThroughServer(tcp.Server):
+    """
+    A L{tcp.Server} that sends at once, and closes at the end of the turn.
+
+    @ivar _inTurn: The protocol is being called by L{doRead} or L{begin}, which
+        look at the wishes noted here when it returns.
+    @ivar _reading: The protocol wants data.
+    @ivar _watched: The reactor was last told so.
+    @ivar _queueing: What is written must queue: something waits before it, or
+        nothing may be sent any more.
+    @ivar _reset: The kernel has reported an error.  It does so once, and calls
+        the connection ended after that; Twisted calls it lost.
+    """
+
+    _inTurn = False
+    _reading = False
+    _watched = False
+    _queueing = False
+    _reset = False
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        protocol: IProtocol,
+        client: tuple[Any, ...],
+        server: tcp.Port,
+        sessionno: int,
+        reactor: Any,
+        inTurn: bool = False,
+    ) -> None:
+        """
+        As L{tcp.Server}, whose constructor is not called because it formats
+        two strings that few connections are ever asked for.
+
+        @param inTurn: The caller calls L{begin} after C{makeConnection}.
+        """
+        tcp.Connection.__init__(self, sock, protocol, reactor)
+        if len(client) != 2:
+            # Twisted's getHost and getPeer look here.
+            self._addressType = IPv6Address
+        self.client = client
+        self.server = server
+        self.sessionno = sessionno
+        self.hostname = client[0]
+        self._protocolClass = protocol.__class__
+        self._inTurn = inTurn
+        if inTurn:
+            self._reading = True
+            self.fileno = self._giveDescriptor
+        else:
+            self.startReading()
+        self.connected = 1
+
+    @cached_property
+    def logstr(self) -> str:  # type: ignore[override]  # assignable, as the base's is
+        """
+        The prefix of log lines about this connection.
+        """
+        protocol = getattr(self, "protocol", None)
+        prefix = self._getLogPrefix(protocol) if protocol else self._protocolClass.__name__
+        return f"{prefix},{self.sessionno},{self.hostname}"
+
+    @cached_property
+    def repstr(self) -> str:  # type: ignore[override]  # assignable, as the base's is
+        """
+        What C{repr} says.
+        """
+        port = self.server._realPortNumber
+        return f"<{self._protocolClass.__name__} #{self.sessionno} on {port}>"
+
+    # Turns
+
+    def begin(self) -> None:
+        """
+        End the turn that the connection was made in, and if the client has
+        sent something already, handle it first.
+
+        L{doRead}'s result is not needed: the end of a connection and
+        L{_reset} are found again by the reactor, which knows what follows.
+        """
+        if self.connected:
+            self.fileno = self.socket.fileno
+        try:
+            if self._reading and not self._watched:
+                self.doRead()
+        except BaseException:
+            # As the reactor does with an exception from dataReceived.
+            failure = Failure()
+            log.callWithLogger(self, log.err, failure)
+            self.connectionLost(failure)
+        self._inTurn = False
+        # A protocol may have taken the descriptor for itself and closed this.
+        isOpen = self.connected and self.fileno() != -1
+        if isOpen and (self.disconnecting or self._reading is not self._watched):
+            self._endTurn()
+
+    def _giveDescriptor(self) -> int:
+        """
+        Be C{fileno} until L{begin}: whoever asks so early, a protocol that
+        passes the descriptor on or C{reactor.removeReader} on its behalf,
+        counts on a connection that the reactor watches already.
+        """
+        self.fileno = self.socket.fileno
+        if self._reading:
+            self.startReading()
+        return self.fileno()
+
+    def doRead(self) -> Any:
+        """
+        Give the protocol what has arrived.
+
+        @return: An exception if the connection is over, or L{None}.
+        """
+        try:
+            data = self.socket.recv(READ_SIZE)
+        except BlockingIOError:
+            return None
+        except OSError:
+            self._reset = True
+            return CONNECTION_LOST
+        if not data:
+            return CONNECTION_LOST if self._reset else CONNECTION_DONE
+        self._inTurn = True
+        try:
+            self.protocol.dataReceived(data)
+        finally:
+            self._inTurn = False
+        if self.disconnecting or self._reading is not self._watched:
+            self._endTurn()
+        return None
+
+    def _endTurn(self) -> None:
+        """
+        Do what the protocol wished for and still wants.
+        """
+        if self.disconnecting:
+            if self._queueing or self.producer is not None:
+                self.stopReading()
+                self.startWriting()
+            else:
+                self.connectionLost(_DONE)
+        elif self._reading:
+            self.startReading()
+        else:
+            self.stopReading()
+
+    def startReading(self) -> None:
+        """
+        Ask for data.
+        """
+        self._reading = self._watched = True
+        super().startReading()
+
+    def stopReading(self) -> None:
+        """
+        Ask for no more data.
+        """
+        self._reading = False
+        # Not watched: the reactor may never have heard of this connection.
+        if self._watched and not self._inTurn:
+            self._watched = False
+            super().stopReading()
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """
+        Send data now if nothing waits before it, and the rest when it can be.
+        """
+        if data.__class__ is not bytes or not data or not self._mayWriteThrough():
+            super().write(data)
+            return
+        try:
+            sent = self.socket.send(data)
+        except OSError as e:
+            # The base class queues the data and finds the error again, a turn
+            # later, which is when protocols expect to hear of it.
+            if e.errno not in (EAGAIN, ENOBUFS, EPIPE):
+                self._reset = True
+            super().write(data)
+            return
+        if sent != len(data):
+            self._queueRest(data, sent)
+
+    def _mayWriteThrough(self) -> bool:
+        """
+        Whether there is nothing to be said against sending now.
+
+        A pull producer is asked for more when its last data has been sent, by
+        the base class; TLS started here takes cleartext to encrypt.
+        """
+        return bool(
+            self.connected
+            and not self._queueing
+            and not self.disconnecting
+            and not self.TLS
+            and (self.producer is None or self.streamingProducer)
+        )
+
+    def _queueRest(self, data: bytes, sent: int) -> None:
+        """
+        Leave the rest to C{doWrite}, in the form it leaves to itself when the
+        kernel takes only a part: a buffer and an offset, nothing copied.
+        """
+        self.dataBuffer = data
+        self.offset = sent
+        self.startWriting()
+        producer: Any = self.producer
+        if producer is not None and len(data) - sent > self.bufferSize:
+            # A push producer; see _mayWriteThrough.
+            self.producerPaused = True
+            producer.pauseProducing()
+
+    def writeSequence(self, iovec: Iterable[bytes]) -> None:
+        """
+        Write pieces, in one system call if they may be sent now.
+        """
+        pieces = list(iovec)
+        if self._mayWriteThrough() and all(piece.__class__ is bytes for piece in pieces):
+            self.write(b"".join(pieces))
+        else:
+            super().writeSequence(pieces)
+
+    def startWriting(self) -> None:
+        """
+        Wait for the kernel to take more.
+        """
+        self._queueing = True
+        super().startWriting()
+
+    def stopWriting(self) -> None:
+        """
+        Nothing is left to write.
+        """
+        if self._queueing:
+            self._queueing = False
+            super().stopWriting()
+
+    # Closing
+
+    def loseConnection(self) -> None:
+        """
+        Close when everything is written: at the end of this turn if it is.
+        """
+        if self._inTurn and self._mayWriteThrough() and self.producer is None:
+            self.stopReading()
+            self.disconnecting = 1
+        else:
+            super().loseConnection()
+
+    def abortConnection(self) -> None:
+        """
+        Drop what is queued, send nothing more, and reset the connection.
+        """
+        super().abortConnection()
+        self._queueing = True
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Close the socket and tell the protocol.
+        """
+        # The poller must forget the descriptor before it is closed, turn or
+        # not: epoll_ctl(2) knows no closed ones.
+        self._inTurn = False
+        super().connectionLost(reason)
+
+
+class QuickAckServer(WriteThroughServer):
+    """
+    A connection whose data is acknowledged at once.
+
+    TCP_QUICKACK is not inherited from the listener, and the kernel goes back
+    to delayed ACKs when it sees fit (tcp(7)), hence again for every read.
+    """
+
+    def doRead(self) -> Any:
+        """
+        Renew the setting, then read.
+        """
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+        return super().doRead()

@@ -33,8 +33,8 @@ from zope.interface.verify import verifyObject
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.options import Refusal
-from ktcp.workers.processes import Spawner, Worker, WorkerFailed, describeEnd
-from ktcp.workers.reports import LONGEST, Lines, Reporter
+from ktcp.workers.processes import Spawner, Worker, describeEnd
+from ktcp.workers.reports import LONGEST, LONGEST_TEXT, Lines, Reporter
 from ktcp.workers.sockets import InheritingReactor, OpeningReactor, openGroup
 from ktcp.workers.team import (
     LONGEST_PAUSE,
@@ -44,6 +44,7 @@ from ktcp.workers.team import (
     YOUNG,
     Post,
     Team,
+    WorkerFailed,
     pauseAfter,
 )
 
@@ -119,6 +120,7 @@ class TeamMixin(SynchronousTestCase):
         """
         self.reactor = FakeReactor()
         self.workers: list[FakeWorker] = []
+        self.starting: Any = self.spawn
         self.logged: list[str] = []
         observe: Any = self.observe
         globalLogPublisher.addObserver(observe)
@@ -149,7 +151,7 @@ class PostTests(TeamMixin, SynchronousTestCase):
         """
         A place that is filled.
         """
-        post = Post(1, self.spawn, self.reactor)
+        post = Post(1, lambda number: self.starting(number), self.reactor)
         post.fill()
         self.workers[0].serve()
         return post
@@ -272,6 +274,24 @@ class PostTests(TeamMixin, SynchronousTestCase):
         self.reactor.advance(0)
         self.assertEqual(len(self.workers), 3)
         self.assertIn("ktcp: worker 1.1: never served", self.logged)
+
+    def test_successorCannotStart(self) -> None:
+        """
+        The same, with growing pauses, while none can be started at all.
+        """
+        self.serving()
+
+        def refuse(number: int) -> FakeWorker:
+            worker = self.spawn(number)
+            worker.die("cannot be started")
+            return worker
+
+        self.starting = refuse
+        self.workers[0].die()
+        self.reactor.advance(0)
+        self.assertEqual(len(self.workers), PATIENCE + 1)
+        self.reactor.advance(1)
+        self.assertEqual(len(self.workers), PATIENCE + 2)
 
     def test_replace(self) -> None:
         """
@@ -615,7 +635,9 @@ class WorkerTests(TeamMixin, SynchronousTestCase):
         self.report(level="warn", text="careful\nnow")
         self.worker.childDataReceived(1, b"hello\n\nthe")
         self.worker.childDataReceived(1, b"re\n")
-        self.worker.childDataReceived(2, b"\xff\n")
+        self.worker.childDataReceived(2, b"\xff\nlast words")
+        self.worker.childConnectionLost(2)
+        self.worker.childConnectionLost(0)
         self.assertEqual(
             self.logged,
             [
@@ -623,6 +645,7 @@ class WorkerTests(TeamMixin, SynchronousTestCase):
                 "worker 1/2 (pid 77): hello",
                 "worker 1/2 (pid 77): there",
                 "worker 1/2 (pid 77): \\xff",
+                "worker 1/2 (pid 77): last words",
             ],
         )
 
@@ -720,12 +743,14 @@ class ReportsTests(SynchronousTestCase):
             raise ValueError("oh")
         except ValueError:
             log.failure("broken")
+        log.info("{long}", long="x" * LONGEST)
         reporter.report({"ready": True})
-        first, second, third = map(json.loads, os.read(reading, 65536).splitlines())
+        first, second, cut, third = map(json.loads, os.read(reading, LONGEST).splitlines())
         self.assertEqual(first, {"level": "warn", "text": "a c\nd"})
         self.assertEqual(second["level"], "critical")
         self.assertTrue(second["text"].startswith("broken\nTraceback"), second)
         self.assertIn("ValueError: oh", second["text"])
+        self.assertEqual(len(cut["text"]), LONGEST_TEXT)
         self.assertEqual(third, {"ready": True})
 
     def test_lines(self) -> None:

@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from ktcp.workers.reports import Lines
 from ktcp.workers.sockets import OpeningReactor
+from ktcp.workers.team import WorkerFailed
 
 _log = Logger()
 
@@ -31,20 +32,9 @@ STDIN, STDOUT, STDERR = 0, 1, 2
 SEARCH = ("PYTHONPATH", "PYTHONSAFEPATH")
 
 
-class WorkerFailed(Exception):
-    """
-    A worker ended before it served.
-    """
-
-
 class Worker(ProcessProtocol):
     """
-    A process that serves.
-
-    @ivar name: What the log calls it.
-    @ivar ready: Fires with L{None} when it serves; fails with L{WorkerFailed}
-        if it ends before.
-    @ivar ended: Fires with the reason, in words, when it is no more.
+    A process that serves; a L{Working<ktcp.workers.team.Working>}.
     """
 
     def __init__(self, title: str, orders: dict[str, object], reports: int) -> None:
@@ -127,8 +117,11 @@ class Worker(ProcessProtocol):
         A pipe has ended.
         """
         if childFD == self._reports:
+            # What is left is half a report, of one that was killed meanwhile.
             del self._lines[childFD]
             self._maybeEnd()
+        elif childFD in self._lines:
+            self.childDataReceived(childFD, b"\n")
 
     def processExited(self, reason: Failure) -> None:
         """

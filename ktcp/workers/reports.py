@@ -16,9 +16,12 @@ from typing import Any
 from twisted.logger import ILogObserver, LogLevel, eventAsText
 from zope.interface import implementer
 
-# A line longer than this is taken in pieces: what a worker prints without an
-# end must not fill the parent's memory.
+# Bytes; a line longer than this is taken in pieces: what a worker prints without
+# an end must not fill the parent's memory.
 LONGEST = 256 * 1024
+# Characters; the text of an event is cut to this, so that its report is never
+# taken in pieces: JSON makes up to 12 bytes of a character.
+LONGEST_TEXT = LONGEST // 16
 
 
 @implementer(ILogObserver)
@@ -40,7 +43,7 @@ class Reporter:
         text = eventAsText(event, includeTimestamp=False, includeSystem=False)
         # As textFileLogObserver: what says nothing is not said.
         if text:
-            self.report({"level": level.name, "text": text})
+            self.report({"level": level.name, "text": text[:LONGEST_TEXT]})
 
     def report(self, report: Mapping[str, object]) -> None:
         """

@@ -19,7 +19,6 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from ktcp.options import Refusal
-from ktcp.workers.processes import WorkerFailed
 
 _log = Logger()
 
@@ -38,9 +37,20 @@ PATIENCE = 5
 LONGEST_PAUSE = 30.0
 
 
+class WorkerFailed(Exception):
+    """
+    A worker ended before it served.
+    """
+
+
 class Working(Protocol):
     """
     A worker; see L{ktcp.workers.processes.Worker}.
+
+    @ivar name: What the log calls it.
+    @ivar ready: Fires with L{None} when it serves; fails with L{WorkerFailed}
+        if it ends before.
+    @ivar ended: Fires with the reason, in words, when it is no more.
     """
 
     name: str
@@ -103,8 +113,9 @@ class Post:
 
         @return: Fires when it serves.
         """
-        self._holder, ready = self._start()
-        return ready
+        worker = self._spawn(self._number)
+        self._holder = worker
+        return self._watch(worker)
 
     async def replace(self) -> None:
         """
@@ -114,8 +125,8 @@ class Post:
         """
         if self._closed:
             return
-        successor, ready = self._start()
-        await ready
+        successor = self._spawn(self._number)
+        await self._watch(successor)
         # Not asked for before: the one before may have died meanwhile, and its
         # place may be filled again, or be waiting for that.
         _cancel(self._pause)
@@ -132,13 +143,12 @@ class Post:
         _cancel(self._pause)
         await gatherResults([Deferred.fromCoroutine(self._dismiss(w)) for w in list(self._alive)])
 
-    def _start(self) -> tuple[Working, Deferred[None]]:
+    def _watch(self, worker: Working) -> Deferred[None]:
         """
-        Start a worker.
+        See a worker serve and end.
 
-        @return: It, and what fires when it serves.
+        @return: Fires when it serves.
         """
-        worker = self._spawn(self._number)
         self._alive.append(worker)
         late = self._clock.callLater(START_WITHIN, worker.kill)
         served: list[float] = []
@@ -155,8 +165,9 @@ class Post:
             self._ended(worker, reason, served[0] if served else None)
 
         ready = worker.ready.addCallback(serves)
+        # Last, because one that could not be started at all has ended already.
         worker.ended.addCallback(ended)
-        return worker, ready
+        return ready
 
     def _ended(self, worker: Working, reason: str, served: float | None) -> None:
         """

@@ -6,7 +6,9 @@ Twisted's own transport tells the reactor of every wish at once and does every
 deed one loop later.  This one has the same behaviour for protocols, and:
 
   - what is written is sent at once when nothing waits before it; only what the
-    kernel refuses is left to the base class (C{bench/micro/writethrough.py});
+    kernel refuses is left to the base class (C{bench/micro/writethrough.py}).
+    On L{ktcp.reactor} at once means for little data: at the end of the reactor's
+    turn, with that of other connections;
   - while the protocol handles what was read (a I{turn}), the wishes to pause
     and to close are noted, and what is left of them at the end of the turn
     reaches the reactor;
@@ -40,6 +42,10 @@ from twisted.python.failure import Failure
 # turns.  More would let one sender hold the loop for longer.
 READ_SIZE = 64 * 1024
 
+# Bytes that may wait for the end of the reactor's turn.  More keeps the kernel
+# busy for longer than waking the peer does.
+GATHERED = 4 * 1024
+
 _DONE = Failure(CONNECTION_DONE)
 
 
@@ -53,6 +59,8 @@ class WriteThroughServer(tcp.Server):
     @ivar _watched: The reactor was last told so.
     @ivar _queueing: What is written must queue: something waits before it, or
         nothing may be sent any more.
+    @ivar _gathered: What waits for the end of the reactor's turn.  All that
+        looks at what was sent, or changes what may be sent, sends it first.
     @ivar _reset: The kernel has reported an error.  It does so once, and calls
         the connection ended after that; Twisted calls it lost.
     """
@@ -61,6 +69,7 @@ class WriteThroughServer(tcp.Server):
     _reading = False
     _watched = False
     _queueing = False
+    _gathered = b""
     _reset = False
 
     def __init__(
@@ -85,6 +94,8 @@ class WriteThroughServer(tcp.Server):
             self._addressType = IPv6Address
         self.client = client
         self.server = server
+        # Only ktcp.reactor has this.
+        self._atEndOfTurn: Any = getattr(reactor, "atEndOfTurn", None)
         self.sessionno = sessionno
         self.hostname = client[0]
         self._protocolClass = protocol.__class__
@@ -174,11 +185,25 @@ class WriteThroughServer(tcp.Server):
             self._endTurn()
         return None
 
+    def readConnectionLost(self, reason: Failure) -> None:
+        """
+        Tell the protocol that the peer has sent FIN: one more turn, so that a
+        protocol that has nothing left to say closes the connection in it.
+        """
+        self._inTurn = True
+        try:
+            super().readConnectionLost(reason)
+        finally:
+            self._inTurn = False
+        if self.connected and self.disconnecting:
+            self._endTurn()
+
     def _endTurn(self) -> None:
         """
         Do what the protocol wished for and still wants.
         """
         if self.disconnecting:
+            self._sendGathered()
             if self._queueing or self.producer is not None:
                 self.stopReading()
                 self.startWriting()
@@ -212,8 +237,40 @@ class WriteThroughServer(tcp.Server):
         """
         Send data now if nothing waits before it, and the rest when it can be.
         """
-        if data.__class__ is not bytes or not data or not self._mayWriteThrough():
+        # _mayWriteThrough, written out: it is asked for every answer.
+        if (
+            data.__class__ is not bytes
+            or self._queueing
+            or self.disconnecting
+            or self.TLS
+            or not self.connected
+            or (self.producer is not None and not self.streamingProducer)
+        ):
+            self._sendGathered()
             super().write(data)
+        elif self._gathered:
+            self._gathered += data
+            if len(self._gathered) > GATHERED:
+                self._sendGathered()
+        elif not self._inTurn or self._atEndOfTurn is None or len(data) > GATHERED:
+            self._send(data)
+        else:
+            self._gathered = data
+            self._atEndOfTurn.append(self._sendGathered)
+
+    def _sendGathered(self) -> None:
+        """
+        Send what waits for the end of the turn, if anything still does.
+        """
+        if self._gathered:
+            data, self._gathered = self._gathered, b""
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        """
+        Send as much as the kernel takes, and leave the rest to the base class.
+        """
+        if not data:
             return
         try:
             sent = self.socket.send(data)
@@ -264,6 +321,7 @@ class WriteThroughServer(tcp.Server):
         if self._mayWriteThrough() and all(piece.__class__ is bytes for piece in pieces):
             self.write(b"".join(pieces))
         else:
+            self._sendGathered()
             super().writeSequence(pieces)
 
     def startWriting(self) -> None:
@@ -297,6 +355,7 @@ class WriteThroughServer(tcp.Server):
         """
         Drop what is queued, send nothing more, and reset the connection.
         """
+        self._gathered = b""
         super().abortConnection()
         self._queueing = True
 
@@ -307,6 +366,7 @@ class WriteThroughServer(tcp.Server):
         # The poller must forget the descriptor before it is closed, turn or
         # not: epoll_ctl(2) knows no closed ones.
         self._inTurn = False
+        self._gathered = b""
         super().connectionLost(reason)
 
 

@@ -20,7 +20,7 @@ from functools import lru_cache
 import h11
 
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, Framing, Headers, RequestHead
+from ktcp.http.message import BadRequest, Framing, Headers, RequestHead, kindOf
 
 # token = 1*tchar (RFC 9110, 5.6.2)
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
@@ -139,7 +139,8 @@ class Door:
         readBlock = self._knownBlock if len(head) <= self._longest else self._readBlock
         headers, framing = readBlock(version, rest)
         _checkTarget(method, target)
-        return RequestHead(method, target, version, headers, framing)
+        kind = kindOf(method, version, framing.keepAlive)
+        return RequestHead(head, kind, method, target, version, headers, framing)
 
     def _readBlock(self, version: bytes, block: bytes) -> tuple[Headers, Framing]:
         """

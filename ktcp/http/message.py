@@ -102,16 +102,7 @@ class Headers:
             character such as CR, LF or NUL (RFC 9110, 5.5).
         @raise TypeError: A name or value is neither C{str} nor C{bytes}.
         """
-        # Exact classes first: instances of abstract classes are dear to find
-        # (bench/micro/http_path.py).
-        if headers.__class__ is dict:
-            return _checked(tuple(headers.items()))
-        if headers is None:
-            return _NO_HEADERS
-        if isinstance(headers, Headers):
-            return headers
-        items: Any = headers.items() if isinstance(headers, Mapping) else headers
-        return _checked(tuple((name, value) for name, value in items))
+        return headers if isinstance(headers, Headers) else _checked(_itemsOf(headers))
 
     def get(self, name: Text, default: bytes | None = None) -> bytes | None:
         """
@@ -154,13 +145,14 @@ class Headers:
         return f"Headers({list(self._pairs)!r})"
 
 
-_NO_HEADERS = Headers()
+def _itemsOf(headers: HeadersLike | None) -> tuple[tuple[Any, Text], ...]:
+    if headers is None:
+        return ()
+    items: Any = headers.items() if isinstance(headers, Mapping) else headers
+    return tuple((name, value) for name, value in items)
 
 
-# A server writes few different headers, many times each.  Not kept: a header
-# that changes with each answer pushes out the oldest, and costs what it costs.
-@lru_cache(maxsize=512)
-def _checked(items: tuple[tuple[Text, Text], ...]) -> Headers:
+def _checked(items: tuple[tuple[Any, Text], ...]) -> Headers:
     pairs = []
     for name, value in items:
         pair = _encoded(name), _encoded(value)
@@ -194,10 +186,24 @@ class Framing(NamedTuple):
     expectsContinue: bool
 
 
+def kindOf(method: bytes, httpVersion: bytes, keepAlive: bool) -> int:
+    """
+    @return: A number from 0 to 7 for all of a request that its answer's head
+        depends on: HEAD or not, HTTP/1.0 or 1.1, and whether the client lets the
+        connection live.
+    """
+    return (method == b"HEAD") << 2 | (httpVersion == b"1.0") << 1 | keepAlive
+
+
+KINDS = range(8)
+
+
 class RequestHead(NamedTuple):
     """
     A request head; shared by all requests whose heads have the same bytes.
 
+    @ivar raw: These bytes, from the request line to the empty line.
+    @ivar kind: See L{kindOf}.
     @ivar method: Such as C{b"GET"}, in the case it came in.
     @ivar target: The request target as it came in (RFC 9112, 3.2).
     @ivar httpVersion: C{b"1.0"} or C{b"1.1"}.
@@ -205,11 +211,22 @@ class RequestHead(NamedTuple):
     @ivar framing: Where the request ends, and what happens then.
     """
 
+    raw: bytes
+    kind: int
     method: bytes
     target: bytes
     httpVersion: bytes
     headers: Headers
     framing: Framing
+
+    def closing(self) -> RequestHead:
+        """
+        @return: This head, had its client asked to close the connection.
+        """
+        return self._replace(
+            kind=kindOf(self.method, self.httpVersion, False),
+            framing=self.framing._replace(keepAlive=False),
+        )
 
 
 class Request:
@@ -285,7 +302,7 @@ class Response:
         out chunked too.
     """
 
-    __slots__ = ("body", "headers", "status", "trailers")
+    __slots__ = ("body", "head", "trailers")
 
     def __init__(
         self,
@@ -301,53 +318,87 @@ class Response:
         @raise TypeError: The body is none of the three kinds, or something else
             is not of its type.
         """
-        if not isinstance(status, int):
-            raise TypeError(f"not a status: {status!r}")
-        if not 200 <= status <= 599:
-            raise ValueError(f"not a final status: {status!r}")
-        self.status = int(status)
+        # An exact class is cheaper to tell than a Mapping, and the usual one
+        # (bench/micro/http_path.py).
+        items = tuple(headers.items()) if headers.__class__ is dict else _itemsOf(headers)
+        self.head = head = _checkedHead(status, items)
         self.body: Any = body
-        self.headers = headers = Headers.of(headers)
-        self.trailers = trailers if trailers is None or callable(trailers) else Headers.of(trailers)
-        if trailers is not None and b"content-length" in headers:
-            raise ValueError("trailers need a chunked body, Content-Length rules that out")
-        if status in BODILESS and (trailers is not None or body.__class__ is not bytes):
-            raise ValueError(f"a {status} answer has no body")
-        if body.__class__ is bytes:
-            if headers is not _NO_HEADERS or body:
-                _agree(status, len(body), headers)
-        elif isinstance(body, (bytearray, memoryview)):
-            self.body = bytes(body)
-            _agree(status, len(self.body), headers)
-        elif not (hasattr(body, "__aiter__") or hasattr(body, "startProducing")):
+        self.trailers: Headers | Callable[[], HeadersLike] | None = None
+        if body.__class__ is not bytes or head.isUnusual or trailers is not None:
+            self._checkRest(trailers)
+
+    @property
+    def status(self) -> int:
+        """
+        200 to 599.
+        """
+        return self.head.status
+
+    @property
+    def headers(self) -> Headers:
+        """
+        As the handler wrote them.
+        """
+        return self.head.headers
+
+    def _checkRest(self, trailers: Trailers) -> None:
+        head, body = self.head, self.body
+        if isinstance(body, (bytearray, memoryview)):
+            self.body = body = bytes(body)
+        isBytes = isinstance(body, bytes)
+        if not (isBytes or hasattr(body, "__aiter__") or hasattr(body, "startProducing")):
             raise TypeError(f"not a response body: {body!r}")
+        if head.status in BODILESS and (trailers is not None or not isBytes or body):
+            raise ValueError(f"a {head.status} answer has no body")
+        if head.declared is not None:
+            if trailers is not None:
+                raise ValueError("trailers need a chunked body, Content-Length rules that out")
+            # None is a lie too, but where no body is sent (HEAD, 304) the
+            # handler may tell the length of the one that it does not give.
+            if isBytes and body and len(body) != head.declared:
+                raise ValueError(
+                    f"Content-Length is {head.declared}, but the body has {len(body)} bytes"
+                )
+        if trailers is not None:
+            self.trailers = trailers if callable(trailers) else Headers.of(trailers)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
 
 
-def _agree(status: int, length: int, headers: Headers) -> None:
+class ResponseHead:
     """
-    Refuse a Content-Length that is not the body's, and a body where none goes.
+    The status and headers of an answer, checked.  Answers that are alike share
+    one, so that what was rendered of it can be kept by its identity.
+
+    @ivar declared: The Content-Length that the headers name.
+    @ivar isUnusual: They do name one, or the status forbids a body.
     """
-    if length and status in BODILESS:
-        raise ValueError(f"a {status} answer has no body")
-    declared = _declaredLength(headers)
-    if declared is not None and declared != length and length:
-        raise ValueError(f"Content-Length is {declared}, but the body has {length} bytes")
+
+    __slots__ = ("declared", "headers", "isUnusual", "status")
+
+    def __init__(self, status: int, headers: Headers) -> None:
+        """
+        @raise ValueError: Content-Length is given twice or is no number.
+        """
+        self.status = status
+        self.headers = headers
+        lengths = headers.getAll(b"content-length")
+        if len(lengths) > 1 or not all(length.isdigit() for length in lengths):
+            raise ValueError(f"not a Content-Length: {b', '.join(lengths)!r}")
+        self.declared = int(lengths[0]) if lengths else None
+        self.isUnusual = bool(lengths) or status in BODILESS
 
 
+# A server writes few different heads, many times each.  One with a header that
+# changes each time pushes out the oldest, and costs what it costs.
 @lru_cache(maxsize=512)
-def _declaredLength(headers: Headers) -> int | None:
-    """
-    @raise ValueError: Content-Length is given twice or is no number.
-    """
-    values = headers.getAll(b"content-length")
-    if not values:
-        return None
-    if len(values) > 1 or not values[0].isdigit():
-        raise ValueError(f"not a Content-Length: {b', '.join(values)!r}")
-    return int(values[0])
+def _checkedHead(status: int, items: tuple[tuple[Any, Text], ...]) -> ResponseHead:
+    if not isinstance(status, int):
+        raise TypeError(f"not a status: {status!r}")
+    if not 200 <= status <= 599:
+        raise ValueError(f"not a final status: {status!r}")
+    return ResponseHead(int(status), _checked(items))
 
 
 def reasonPhrase(status: int) -> bytes:

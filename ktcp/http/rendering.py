@@ -12,17 +12,18 @@ of a request that has only these (L{_told}).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 
 import h11
 
 from ktcp.http.door import briefHead
 from ktcp.http.message import (
     BODILESS,
+    KINDS,
     Framing,
     Headers,
     RequestHead,
     Response,
+    ResponseHead,
     Trailers,
     reasonPhrase,
 )
@@ -77,32 +78,59 @@ def _closing(headers: Headers) -> bool:
 class _Template:
     """
     A response head with holes, and whether the connection ends with it.
+
+    @ivar isPlain: The head is followed by the body, whose length is in it.
+    @ivar prefix: What comes before the length, with C{date} in it.
+    @ivar body: The last body, if it was short, and
+    @ivar whole: what it was rendered to with C{date}.
     """
 
-    __slots__ = ("after", "before", "between", "closes", "date", "declared", "prefix", "sized")
+    __slots__ = (
+        "_before",
+        "_between",
+        "after",
+        "body",
+        "closes",
+        "date",
+        "isDated",
+        "isPlain",
+        "isSized",
+        "prefix",
+        "whole",
+    )
 
-    def __init__(self, head: bytes, closes: bool, declared: int | None) -> None:
+    def __init__(self, head: bytes, closes: bool) -> None:
         top, sized, after = head.partition(_LENGTH_HOLE)
         if sized:
             top, after = top + b"\r\nContent-Length: ", b"\r\n" + after
         self.after = after
-        self.before, dated, self.between = top.partition(_DATE_HOLE)
-        self.sized = bool(sized)
+        self._before, dated, self._between = top.partition(_DATE_HOLE)
+        self.isSized = bool(sized)
+        self.isDated = bool(dated)
+        self.isPlain = False
         self.closes = closes
-        self.declared = declared
-        self.date = b"" if dated else None
+        self.date: bytes | None = None
         self.prefix = top
+        self.body: bytes | None = None
+        self.whole = b""
 
     def fill(self, date: bytes) -> None:
         """
         Write the date that stands from now on into what comes before the length.
         """
         self.date = date
-        self.prefix = self.before + b"Date: " + date + self.between
+        self.body = None
+        if self.isDated:
+            self.prefix = self._before + b"Date: " + date + self._between
 
 
 # Stands for a request that could not be read, so that it can be answered.
-_UNREAD = RequestHead(b"GET", b"/", b"1.1", Headers(), Framing(b"", False, False, 0, False))
+_UNREAD = RequestHead(b"", 0, b"GET", b"/", b"1.1", Headers(), Framing(b"", False, False, 0, False))
+
+# Kept rendered: as many heads of each kind of request as there can be in use
+# (L{ResponseHead}), and bodies of so many bytes.  Some 2 MiB at the worst.
+_HEADS = 512
+_BODY = 256
 
 
 class Renderer:
@@ -116,37 +144,51 @@ class Renderer:
         @param date: Gives the Date header; the same object while it is the same.
         """
         self._server = server
-        self._date = date
-        # A handler with ever changing headers costs h11's price each time and
-        # no more memory than this many heads.
-        self._template = lru_cache(maxsize=1024)(self._makeTemplate)
+        self.date = date
+        self._templates: list[dict[ResponseHead, _Template]] = [{} for _ in KINDS]
 
-    def whole(self, request: RequestHead, response: Response) -> tuple[bytes, bool]:
+    def whole(
+        self, request: RequestHead, response: Response, date: bytes | None = None
+    ) -> tuple[bytes, bool]:
         """
         Render a response whose body is bytes.
 
+        @param date: What C{self.date} gave, for who renders many at once.
         @return: The bytes to send, and whether the connection must then close.
         @raise ValueError: The Content-Length given is not the body's.
         """
-        template = self._template(
-            response.headers,
-            response.status,
-            request.method == b"HEAD",
-            request.httpVersion,
-            request.framing.keepAlive,
-        )
-        date = template.date
-        if date is not None and date is not (now := self._date()):
-            template.fill(now)
+        template = self._templates[request.kind].get(response.head)
+        if template is None:
+            template = self._newTemplate(request, response.head)
+        if date is None:
+            date = self.date()
+        if template.date is not date:
+            template.fill(date)
         body = response.body
+        if body is template.body:
+            # A literal of the handler's, most likely.
+            return template.whole, template.closes
+        if not template.isPlain:
+            return self._unusual(template, request, response), template.closes
         length = len(body)
-        if template.declared is not None:
-            length = self._trusted(request, response, template.declared)
-        if request.method == b"HEAD":
-            body = b""
-        if not template.sized:
-            return template.prefix, template.closes
-        return b"%b%d%b%b" % (template.prefix, length, template.after, body), template.closes
+        data = b"%b%d%b%b" % (template.prefix, length, template.after, body)
+        if length <= _BODY:
+            template.body = body
+            template.whole = data
+        return data, template.closes
+
+    def _unusual(self, template: _Template, request: RequestHead, response: Response) -> bytes:
+        """
+        Render what has no body, or a length that the handler told.
+        """
+        length, declared = len(response.body), response.head.declared
+        bodiless = request.method == b"HEAD" or response.status in BODILESS
+        if declared is not None:
+            if not bodiless and declared != length:
+                raise ValueError(f"Content-Length is {declared}, but the body has {length} bytes")
+            length = declared
+        size = b"%d" % length if template.isSized else b""
+        return template.prefix + size + template.after + (b"" if bodiless else response.body)
 
     def begin(self, request: RequestHead, response: Response) -> tuple[bytes, Sender]:
         """
@@ -168,7 +210,7 @@ class Renderer:
                 extra.append(_PERSISTENT)
         connection = _told(isHead, version, keepAlive)
         pairs = [
-            (name, self._date() if value == _DATE else value)
+            (name, self.date() if value == _DATE else value)
             for name, value in [*response.headers, *extra]
         ]
         event = _event(response.status, pairs)
@@ -184,27 +226,35 @@ class Renderer:
         headers = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Connection", b"close")]
         return self.whole(_UNREAD, Response(status, text, headers))[0]
 
-    def _makeTemplate(
-        self, headers: Headers, status: int, isHead: bool, version: bytes, keepAlive: bool
-    ) -> _Template:
-        pairs = [(name, value) for name, value in headers if name.lower() != b"content-length"]
-        declared = headers.get(b"content-length")
+    def _newTemplate(self, request: RequestHead, response: ResponseHead) -> _Template:
+        """
+        Render a head by h11, and keep it in place of the oldest.
+        """
+        templates = self._templates[request.kind]
+        if len(templates) == _HEADS:
+            del templates[next(iter(templates))]
+        templates[response] = template = self._makeTemplate(request, response)
+        return template
+
+    def _makeTemplate(self, request: RequestHead, response: ResponseHead) -> _Template:
+        status, declared = response.status, response.declared
+        isHead = request.method == b"HEAD"
+        version, keepAlive = request.httpVersion, request.framing.keepAlive
+        pairs = [pair for pair in response.headers if pair[0].lower() != b"content-length"]
         if version == b"1.0" and keepAlive:
-            keepAlive = not _closing(headers)
+            keepAlive = not _closing(response.headers)
             if keepAlive:
                 version = b"1.1"
                 pairs.append(_PERSISTENT)
-        pairs += self._extra(headers)
+        pairs += self._extra(response.headers)
         # A 204 must not have one (RFC 9110, 8.6), a 304 may.
         if status not in BODILESS or (status == 304 and declared is not None):
             pairs.append((b"Content-Length", _LENGTH))
         connection = _told(isHead, version, keepAlive)
         head = connection.send(_event(status, pairs))
-        return _Template(
-            head,
-            connection.their_state is h11.MUST_CLOSE,
-            None if declared is None else int(declared),
-        )
+        template = _Template(head, connection.their_state is h11.MUST_CLOSE)
+        template.isPlain = template.isSized and not isHead and not response.isUnusual
+        return template
 
     def _extra(self, headers: Headers) -> list[tuple[bytes, bytes]]:
         """
@@ -216,19 +266,6 @@ class Renderer:
         if b"date" not in headers:
             extra.append((b"Date", _DATE))
         return extra
-
-    def _trusted(self, request: RequestHead, response: Response, declared: int) -> int:
-        """
-        A handler may tell the length of a body it does not give where none is
-        sent, after HEAD or with 304; else it must be the body's.
-        """
-        if request.method == b"HEAD" or response.status in BODILESS:
-            return declared
-        if declared != len(response.body):
-            raise ValueError(
-                f"Content-Length is {declared}, but the body has {len(response.body)} bytes"
-            )
-        return declared
 
 
 def _event(status: int, pairs: Iterable[tuple[bytes, bytes]]) -> h11.Response:

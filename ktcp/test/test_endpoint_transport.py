@@ -556,6 +556,143 @@ class TurnTests(TransportTestCase):
         self.assertEqual(self.receive(client), b"")
 
 
+class GatheringTests(TransportTestCase):
+    """
+    On a reactor whose turns have an end, little data waits for it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Let the reactor's turns have an end.
+        """
+        super().setUp()
+        self.reactor.atEndOfTurn = []
+
+    def answering(self, answer: Callable[[Any], object]) -> tuple[Any, socket.socket]:
+        """
+        A connection whose protocol has just handled something; its client.
+        """
+        self.protocol.onData = staticmethod(answer)
+        transport, client = self.pair()
+        client.sendall(b"ask")
+        self.arrived(transport)
+        self.assertIdentical(transport.doRead(), None)
+        return transport, client
+
+    def endTurn(self) -> None:
+        """
+        End the reactor's turn.
+        """
+        for function in self.reactor.atEndOfTurn:
+            function()
+        self.reactor.atEndOfTurn.clear()
+
+    def assertNothingFor(self, client: socket.socket) -> None:
+        """
+        The kernel has nothing for the client; loopback delivers at once.
+        """
+        self.assertEqual(select.select([client], [], [], 0)[0], [])
+
+    def test_little(self) -> None:
+        """
+        What one turn writes leaves at its end, in order and together.
+        """
+
+        def answer(transport: Any) -> None:
+            transport.write(b"one ")
+            transport.writeSequence([b"two ", b"three"])
+
+        _transport, client = self.answering(answer)
+        self.assertNothingFor(client)
+        self.assertEqual(len(self.reactor.atEndOfTurn), 1)
+        self.endTurn()
+        self.assertEqual(client.recv(100), b"one two three")
+
+    def test_much(self) -> None:
+        """
+        Much does not wait, and what waits before it goes first.
+        """
+        much = b"x" * 5000
+        for pieces in ([much], [b"little", much], [much, b"little", much]):
+            _transport, client = self.answering(lambda t, p=pieces: [t.write(x) for x in p])
+            expected = b"".join(pieces)
+            self.assertEqual(client.recv(20000), expected)
+            self.endTurn()
+            self.assertNothingFor(client)
+
+    def test_fromOutside(self) -> None:
+        """
+        What somebody else writes in the same turn comes after it.
+        """
+        transport, client = self.answering(lambda transport: transport.write(b"mine, "))
+        transport.write(b"theirs")
+        self.endTurn()
+        self.assertEqual(client.recv(100), b"mine, theirs")
+
+    def test_outsideTurn(self) -> None:
+        """
+        Written at any other time, it is sent at once.
+        """
+        transport, client = self.pair()
+        self.endTurn()
+        transport.write(b"now")
+        self.assertEqual(self.reactor.atEndOfTurn, [])
+        self.assertEqual(client.recv(100), b"now")
+
+    def test_thenPulled(self) -> None:
+        """
+        A pull producer's data comes after it.
+        """
+
+        def answer(transport: Any) -> None:
+            transport.write(b"first, ")
+            transport.write(b"then ")
+            transport.disconnecting = 1
+            transport.write(b"queued")
+            transport.disconnecting = 0
+
+        transport, client = self.answering(answer)
+        transport.doWrite()
+        self.endTurn()
+        self.assertEqual(client.recv(100), b"first, then queued")
+
+    def test_close(self) -> None:
+        """
+        Closing sends it first.
+        """
+
+        def answer(transport: Any) -> None:
+            transport.write(b"bye")
+            transport.loseConnection()
+
+        _transport, client = self.answering(answer)
+        self.assertEqual(self.receive(client), b"bye")
+        self.endTurn()
+
+    def test_abort(self) -> None:
+        """
+        Aborting drops it, as it drops all that was not sent.
+        """
+
+        def answer(transport: Any) -> None:
+            transport.write(b"never")
+            transport.abortConnection()
+
+        _transport, client = self.answering(answer)
+        self.endTurn()
+        self.reactor.advance(0)
+        self.assertRaises(ConnectionResetError, client.recv, 100)
+
+    def test_lost(self) -> None:
+        """
+        A connection that is lost meanwhile has nothing sent.
+        """
+        transport, _client = self.answering(lambda transport: transport.write(b"never"))
+        transport.connectionLost(Failure(CONNECTION_DONE))
+        self.endTurn()
+        self.assertEqual(self.protocols[0].events[-1], ConnectionDone)
+
+
 class FirstTurnTests(TransportTestCase):
     """
     A connection is accepted, and read from, in one turn.

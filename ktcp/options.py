@@ -70,6 +70,20 @@ SERVICE = (
         parameters.backlog,
         "COUNT",
     ),
+    Parameter(
+        "workers",
+        "How many processes serve, each with an accept queue of its own; auto is one for each "
+        "processor that ktcp may run on.  Without this, the one process serves.",
+        None,
+        parameters.workers,
+        "COUNT",
+    ),
+    Parameter(
+        "bound",
+        "Bind each worker to a processor, in turn.  Otherwise the scheduler may move it.",
+        False,
+        None,
+    ),
 )
 
 # Second names, by the first.
@@ -96,6 +110,7 @@ class BaseOptions(usage.Options):
     @cvar plugins: The protocols there are.
     @cvar groups: Every option, in the order of C{--help}.
     @ivar given: The names of the options on the command line.
+    @ivar arguments: The command line.
     @ivar whenParsed: Called when they are right, before anything else is done.
     """
 
@@ -113,6 +128,7 @@ class BaseOptions(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self.given: set[str] = set()
+        self.arguments: Sequence[str] = ()
         self.whenParsed: Callable[[], None] | None = None
         for group in self.groups:
             for each in group.parameters:
@@ -124,8 +140,9 @@ class BaseOptions(usage.Options):
 
         @raise Refusal: It does not parse, or makes no sense.
         """
+        self.arguments = sys.argv[1:] if options is None else options
         try:
-            super().parseOptions(options)
+            super().parseOptions(self.arguments)
         except usage.UsageError as error:
             # getopt's own error knows which option it is about, where the
             # text that usage makes of it depends on the locale.
@@ -174,6 +191,8 @@ class BaseOptions(usage.Options):
                     raise usage.UsageError(
                         f"--no-{plugin.name}: contradicts --{called(name)}; give one of the two"
                     )
+        if self["bound"] and self["workers"] is None:
+            raise usage.UsageError("--bound: binds workers; give --workers too")
         if not self.served():
             asking = ", ".join(f"--{plugin.name}" for plugin in self.plugins)
             raise usage.UsageError(

@@ -11,6 +11,7 @@ them.  Pure: nothing here opens, listens or prints.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -63,6 +64,21 @@ port = integerBetween(0, 65535)
 # listen(2) takes a C int, and the kernel reads it as unsigned: a negative one
 # would ask for the longest queue there is.
 backlog = integerBetween(0, 2**31 - 1)
+
+
+def workers(text: str) -> int:
+    """
+    Check a number of processes.
+
+    @return: For C{auto}, the number of processors that this process may use.
+    @raise ValueError: It is neither.
+    """
+    if text == "auto":
+        return len(os.sched_getaffinity(0))
+    try:
+        return integerBetween(1, 1024)(text)
+    except ValueError as error:
+        raise ValueError(f"auto or {error}") from None
 
 
 def interface(text: str) -> str:

@@ -27,7 +27,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -55,6 +55,9 @@ from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.workers.processes import Spawner
+from ktcp.workers.sockets import OpeningReactor
+from ktcp.workers.team import Team
 
 _log = Logger()
 
@@ -96,22 +99,49 @@ def makeService(options: BaseOptions) -> IService:
 
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor)
-    return assemble(options, reactor)
+    if options["workers"] is None:
+        return assemble(options, reactor)
+    return assembleTeam(options, reactor)
 
 
-def assemble(options: BaseOptions, reactor: Any) -> KtcpService:
+def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
+    """
+    Connect the same listeners, opened and not served, and the workers that
+    serve them; see L{ktcp.workers}.
+    """
+    size = options["workers"]
+    cores = sorted(os.sched_getaffinity(0)) if options["bound"] else ()
+    opening = OpeningReactor(reactor, size)
+    root = assemble(options, reactor, opening)
+    # The last to start, when every listener is open.
+    team = Team(size, Spawner(reactor, opening, options.arguments, size, cores), reactor)
+    team.setServiceParent(root)
+    reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
+    return root
+
+
+def assemble(
+    options: BaseOptions, reactor: Any, listening: Any = None, announce: bool = True
+) -> KtcpService:
     """
     Connect what was asked for: a factory for each protocol, which all of its
     endpoints share, and a listener for each endpoint.
+
+    @param listening: What the endpoints are given for a reactor, if it is not
+        the one that serves: one of L{ktcp.workers.sockets}.
+    @param announce: Say where the listeners are.
     """
+    listening = listening or reactor
     root = KtcpService()
     for plugin in options.served():
         factory = _makeFactory(plugin, options, Context(reactor))
         if factory is not None:
             protocol = ProtocolService(factory)
             protocol.setServiceParent(root)
-            for origin, endpoint in _endpoints(plugin.name, options, reactor):
-                listener = Listener(plugin.name, origin, endpoint, protocol.factory, reactor)
+            for origin, endpoint in _endpoints(plugin.name, options, listening):
+                listener = Listener(
+                    plugin.name, origin, endpoint, protocol.factory, reactor, announce
+                )
                 listener.setServiceParent(protocol)
     if not root.services:
         raise Refusal("nothing is left to serve")
@@ -304,16 +334,19 @@ class Listener(Service):
         endpoint: IStreamServerEndpoint,
         factory: IProtocolFactory,
         reactor: Any,
+        announce: bool = True,
     ) -> None:
         """
         @param protocol: The name of the protocol.
         @param origin: The option that asked for this, with its value.
+        @param announce: Say where it is.
         """
         self.protocol = protocol
         self.origin = origin
         self.endpoint = endpoint
         self.factory = factory
         self.reactor = reactor
+        self.announce = announce
         self.listening: Deferred[Any] | None = None
 
     def privilegedStartService(self) -> None:
@@ -364,8 +397,9 @@ class Listener(Service):
         """
         Say where, once it is true that a connection is served.
         """
-        line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
-        self.reactor.callWhenRunning(_log.info, "{line}", line=line)
+        if self.announce:
+            line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
+            self.reactor.callWhenRunning(_log.info, "{line}", line=line)
         return port
 
 
@@ -410,7 +444,7 @@ def _whyNot(error: BaseException | None) -> str:
     return f"cannot listen on {where} ({error.socketError}); choose {another}"
 
 
-def stopOnSignals(reactor: Any) -> None:
+def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) -> None:
     """
     Have SIGTERM and SIGINT stop a running reactor, and nothing else.
 
@@ -435,9 +469,16 @@ def stopOnSignals(reactor: Any) -> None:
     def ignore() -> None:
         # Python puts the default handlers back as it ends, so that one more
         # signal would kill a process that has stopped; what is ignored stays so.
-        for each in STOPPING:
+        for each in signals:
             signal.signal(each, signal.SIG_IGN)
 
-    for each in STOPPING:
+    for each in signals:
         signal.signal(each, stop)
     reactor.addSystemEventTrigger("after", "shutdown", ignore)
+
+
+def reloadOnSignal(reactor: Any, reload: Callable[[], None]) -> None:
+    """
+    Have SIGHUP replace the workers.
+    """
+    signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))

@@ -18,12 +18,28 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IStreamServerEndpoint,
 )
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from ktcp import parameters
 from ktcp.endpoint.port import KTCPPort
 from ktcp.endpoint.sockets import SocketOptions, openListener
 from ktcp.endpoint.transport import QuickAckServer, WriteThroughServer
+
+
+class IReactorKTCP(Interface):
+    """
+    A reactor that has its own way to a L{KTCPServerEndpoint}'s listener, as
+    every reactor has to those of C{tcp:} and C{unix:}; see L{ktcp.workers}.
+    """
+
+    def listenKTCP(
+        port: int, factory: IProtocolFactory, interface: str, options: SocketOptions
+    ) -> IListeningPort:
+        """
+        Serve a factory.
+
+        @raise CannotListenError: The kernel refuses.
+        """
 
 
 def listenOn(
@@ -86,8 +102,14 @@ class KTCPServerEndpoint:
         """
         Open a listener and serve the factory on it, now.
         """
+        reactor = self._reactor
+        if IReactorKTCP.providedBy(reactor):
+            port: IListeningPort = reactor.listenKTCP(
+                self._port, factory, self._interface, self._options
+            )
+            return port
         try:
             listener = openListener(self._port, self._interface, self._options)
         except OSError as e:
             raise CannotListenError(self._interface, self._port, e) from None
-        return listenOn(self._reactor, listener, factory, self._options)
+        return listenOn(reactor, listener, factory, self._options)

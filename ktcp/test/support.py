@@ -41,16 +41,17 @@ class Child(ProcessProtocol):
         self.folder = folder
         self.output = {1: b"", 2: b""}
         self.ended: Deferred[int] = Deferred()
-        self._waiting: list[tuple[bytes, Deferred[str]]] = []
+        self._waiting: list[tuple[bytes, int, Deferred[str]]] = []
 
-    def said(self, text: str) -> Deferred[str]:
+    def said(self, text: str, time: int = 1) -> Deferred[str]:
         """
         Wait for a whole line with some text on C{stdout}.
 
+        @param time: 2 for the second such line, and so on.
         @return: Fires with the line, or with a failure if the process ends.
         """
         waiter: Deferred[str] = Deferred()
-        self._waiting.append((text.encode(), waiter))
+        self._waiting.append((text.encode(), time, waiter))
         self._look()
         return waiter
 
@@ -73,7 +74,7 @@ class Child(ProcessProtocol):
         """
         status: Any = reason.value
         waiting, self._waiting = self._waiting, []
-        for text, waiter in waiting:
+        for text, _, waiter in waiting:
             waiter.errback(AssertionError(f"ended without saying {text!r}: {self.output}"))
         self.ended.callback(-status.signal if status.signal else status.exitCode)
 
@@ -90,11 +91,11 @@ class Child(ProcessProtocol):
         """
         lines = self.output[1].split(b"\n")[:-1]
         for entry in list(self._waiting):
-            text, waiter = entry
-            line = next((line for line in lines if text in line), None)
-            if line is not None:
+            text, time, waiter = entry
+            found = [line for line in lines if text in line]
+            if len(found) >= time:
                 self._waiting.remove(entry)
-                waiter.callback(line.decode())
+                waiter.callback(found[time - 1].decode())
 
 
 def spawn(

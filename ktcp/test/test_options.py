@@ -56,6 +56,8 @@ class OptionsTests(SynchronousTestCase):
             {
                 "interface": "127.0.0.1",
                 "backlog": 4096,
+                "workers": None,
+                "bound": False,
                 "http-port": 8081,
                 "http": [],
                 "no-http": False,
@@ -85,6 +87,12 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["http-port"], 0)
         self.assertEqual(options["discard"], ["tcp:1", "unix:/x"])
         self.assertEqual([plugin.name for plugin in options.served()], ["http", "discard"])
+
+    def test_arguments(self) -> None:
+        """
+        The command line is kept, for workers to be given the same.
+        """
+        self.assertEqual(parse("--port", "0").arguments, ["--port", "0"])
 
     def test_portIsHTTPPort(self) -> None:
         """
@@ -250,6 +258,12 @@ class RefusalTests(SynchronousTestCase):
                 f"--no-http: contradicts {name}; give one of the two",
             )
         self.assertIn("contradicts --echo-loud", self.refused("--no-echo", "--echo-loud"))
+
+    def test_boundWithoutWorkers(self) -> None:
+        """
+        There is nothing to bind without workers.
+        """
+        self.assertEqual(self.refused("--bound"), "--bound: binds workers; give --workers too")
 
     def test_nothing(self) -> None:
         """

@@ -4,9 +4,11 @@ Tests for L{ktcp.parameters}.
 
 from __future__ import annotations
 
+import os
+
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.parameters import backlog, integerBetween, interface, port
+from ktcp.parameters import backlog, integerBetween, interface, port, workers
 
 
 class CheckTests(SynchronousTestCase):
@@ -50,6 +52,17 @@ class CheckTests(SynchronousTestCase):
         self.assertRaises(ValueError, port, "65536")
         self.assertEqual(backlog("2147483647"), 2**31 - 1)
         self.assertRaises(ValueError, backlog, "2147483648")
+
+    def test_workers(self) -> None:
+        """
+        A number of processes, or as many as there are processors to run on.
+        """
+        self.assertEqual((workers("1"), workers("1024")), (1, 1024))
+        self.patch(os, "sched_getaffinity", lambda pid: {3, 5, 8})
+        self.assertEqual(workers("auto"), 3)
+        for text in ("0", "1025", "AUTO", "", "-1"):
+            error = self.assertRaises(ValueError, workers, text)
+            self.assertEqual(str(error), "auto or a whole number from 1 to 1024")
 
     def test_interface(self) -> None:
         """

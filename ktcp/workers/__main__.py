@@ -1,0 +1,135 @@
+# -*- test-case-name: ktcp.test.test_workers -*-
+"""
+What runs in a worker: C{python -m ktcp.workers TITLE OPTIONS...}.
+
+Not for people: the title is only for C{ps}, and what matters comes on stdin,
+as JSON: the parent's pid, the module of its reactor, the descriptor to report
+on, the processor to run on (or null), the listeners (what
+L{ktcp.workers.sockets} calls a key, then a descriptor), and the environment
+that was changed to get here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, NoReturn
+
+# From linux/prctl.h.
+PR_SET_PDEATHSIG = 1
+PR_SET_NAME = 15
+
+
+def main() -> NoReturn:
+    """
+    Serve until told to stop, or until the parent is gone.
+    """
+    _, title, *arguments = sys.argv
+    orders = json.load(sys.stdin)
+    endWithParent(orders["parent"], f"ktcp {title}")
+    # Ctrl-C and the end of a terminal go to all processes at once; they are
+    # the parent's to act on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    if orders["core"] is not None:
+        os.sched_setaffinity(0, {orders["core"]})
+    restoreEnvironment(orders["environment"])
+    installReactor(orders["reactor"])
+    serve(orders, arguments)
+
+
+def endWithParent(parent: int, name: str) -> None:
+    """
+    Have the kernel kill this process when its parent dies.
+
+    @param name: What C{top} and C{ps -o comm} show, cut to 15 bytes.
+    @raise OSError: It cannot.
+    """
+    # Here, because it costs the parent 300 KiB to no end.
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    # The parent may have died before that.
+    if os.getppid() != parent:
+        sys.exit("ktcp: the parent is gone")
+
+
+def restoreEnvironment(environment: Mapping[str, str | None]) -> None:
+    """
+    Undo what was changed to get here.
+    """
+    for name, value in environment.items():
+        os.environ.pop(name, None)
+        if value is not None:
+            os.environ[name] = value
+
+
+def installReactor(module: str) -> None:
+    """
+    Install the parent's reactor.
+
+    @param module: Where its class is; for all that can be chosen on twistd's
+        command line, that module also installs it.
+    """
+    from twisted.python.reflect import namedModule
+
+    # Its type says nothing of an install().
+    installer: Any = namedModule(module)
+    installer.install()
+
+
+def announceDescriptors(listeners: Sequence[Sequence[Any]]) -> None:
+    """
+    Say again, in the environment and to this process, what systemd said to the
+    parent (sd_listen_fds(3)).  Twisted takes out all but the names, and looks
+    when its endpoints are imported.
+    """
+    if any(kind == "fd" for kind, *_ in listeners):
+        os.environ["LISTEN_PID"] = str(os.getpid())
+        os.environ["LISTEN_FDS"] = str(os.environ.get("LISTEN_FDNAMES", "").count(":") + 1)
+
+
+def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
+    """
+    Serve the protocols that the options ask for on the sockets that there are.
+    """
+    announceDescriptors(orders["listeners"])
+
+    from twisted.internet import reactor as installedReactor
+    from twisted.logger import globalLogBeginner
+
+    from ktcp.discovery import discover
+    from ktcp.options import RESERVED, Refusal, optionsFor
+    from ktcp.service import assemble, stopOnSignals
+    from ktcp.workers.reports import Reporter
+    from ktcp.workers.sockets import Handed, InheritingReactor
+
+    reactor: Any = installedReactor
+    reporter = Reporter(orders["reports"])
+    inherited = [Handed((kind, place, port), fd) for kind, place, port, fd in orders["listeners"]]
+    # The parent has complained of what does not load.
+    options = optionsFor(discover(RESERVED).plugins)()
+    try:
+        options.parseOptions(arguments)
+        service = assemble(options, reactor, InheritingReactor(reactor, inherited), announce=False)
+        service.privilegedStartService()
+        service.startService()
+    except Refusal as refusal:
+        reporter.report({"refusal": str(refusal.code).removeprefix("ktcp: ")})
+        sys.exit(1)
+    globalLogBeginner.beginLoggingTo([reporter])
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    reactor.callWhenRunning(stopOnSignals, reactor, (signal.SIGTERM,))
+    reactor.callWhenRunning(reporter.report, {"ready": True})
+    reactor.run()
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

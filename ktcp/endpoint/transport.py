@@ -40,7 +40,7 @@ from twisted.python.failure import Failure
 # hardly shows (64 B echoes with 4, 64 and 256 KiB are equal in the noise of
 # bench/micro/writethrough.py), while less than 64 KiB costs bulk data more
 # turns.  More would let one sender hold the loop for longer.
-READ_SIZE = 64 * 1024
+READ_SIZE = 32 * 1024
 
 # Bytes that may wait for the end of the reactor's turn.  More keeps the kernel
 # busy for longer than waking the peer does.

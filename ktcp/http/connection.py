@@ -97,6 +97,19 @@ class HTTPConnection:
             self._buffer = self._buffer[self._at :] + data
             self._at = 0
 
+    def repeated(self, data: bytes) -> RequestHead | None:
+        """
+        Take bytes from the peer if they are the last request over again, as
+        from a client that polls or a load tool (bench/micro/http_path.py).
+
+        @return: That request's head; L{None} if they were not taken, and are to
+            be given to L{receive}.
+        """
+        last = self._last
+        if last is not None and data == last.raw and self._at == len(self._buffer):
+            return last
+        return None
+
     def nextRequest(self) -> RequestHead | None:
         """
         @return: The next request's head, or L{None} when it is not complete.
@@ -107,8 +120,7 @@ class HTTPConnection:
         at = self._at
         last = self._last
         if last is not None and buffer.startswith(last.raw, at):
-            # The same once more, as from a client that polls or a load tool
-            # (bench/micro/http_path.py).
+            # The same once more, see L{repeated}.
             self._at = at + len(last.raw)
             return last
         if self._left is not None or self._reader is not None:

@@ -105,6 +105,7 @@ class HTTPProtocol(Protocol):
         self._handler = factory.handler
         self._limits = factory.limits
         self._renderer = factory.renderer
+        self._noBody = factory.noBody
         # For this connection.
         self._connection = HTTPConnection(factory.door)
         self._peer: IAddress | None = None
@@ -138,6 +139,16 @@ class HTTPProtocol(Protocol):
         Go on with what came.
         """
         state = self._state
+        if state is _IDLE and self._gate.isOpen:
+            head = self._connection.repeated(data)
+            if head is not None:
+                # What L{_advance} would do, less what it does in case of more.
+                answer = self._handleAtOnce(head, self._renderer.date())
+                if answer is not None:
+                    self.transport.write(answer)
+                    if self._state is _CLOSED:
+                        self._close()
+                return
         if state is _LINGERING or state is _CLOSED:
             return
         self._connection.receive(data)
@@ -238,60 +249,74 @@ class HTTPProtocol(Protocol):
     def _serve(self) -> bool:
         """
         Hand requests to the handler, one after the other for as long as it
-        answers at once, with bytes, and they have no body.  This loop is where
-        the time of a busy server goes (bench/micro/http_path.py), so the way of
-        such a request is written out here; all others go by L{_handle}.
+        answers at once, with bytes, and they have no body.
 
         @return: Whether there may be more to do.
         """
         nextRequest = self._connection.nextRequest
-        handler = self._handler
-        noBody = self.factory.noBody
-        peer = self._peer
-        if peer is None:
-            self._peer = peer = self.transport.getPeer()
-        render = self._renderer.whole
+        handleAtOnce = self._handleAtOnce
         date = self._renderer.date()
         while True:
-            self._head = head = nextRequest()
+            head = nextRequest()
             if head is None:
                 if self._connection.ended:
                     self._close()
                 return False
             if head.framing.hasBody:
                 return self._handle(head)
-            self._state = _HANDLING
-            try:
-                answer = handler(Request(head, peer, noBody))
-                if (
-                    answer.__class__ is not Response
-                    or answer.body.__class__ is not bytes
-                    or answer.trailers is not None
-                ):
-                    self._await(answer)
-                    return True
-                data, closes = render(head, answer, date)
-            except Exception:
-                self._handlerFailed(Failure())
+            answer = handleAtOnce(head, date)
+            if answer is None:
                 return True
-            self._batch.append(data)
-            if closes:
+            self._batch.append(answer)
+            if self._state is _CLOSED:
                 self._close()
                 return False
-            self._state = _IDLE
-            self._room -= len(data)
+            self._room -= len(answer)
             if self._room < 0:
                 self._flush()
                 return True
+
+    def _handleAtOnce(self, head: RequestHead, date: bytes) -> bytes | None:
+        """
+        Hand over a request that has no body.  This is where the time of a busy
+        server goes (bench/micro/http_path.py), so the way of a request that is
+        answered at once, with bytes, is written out; others go on in L{_await}.
+
+        @return: The answer, to be sent by the caller, who then closes if the
+            state is C{CLOSED}; or L{None}: it will come, or has been sent.
+        """
+        self._head = head
+        self._state = _HANDLING
+        peer = self._peer
+        if peer is None:
+            self._peer = peer = self.transport.getPeer()
+        try:
+            response = self._handler(Request(head, peer, self._noBody))
+            if (
+                response.__class__ is not Response
+                or response.body.__class__ is not bytes
+                or response.trailers is not None
+            ):
+                self._await(response)
+                return None
+            answer, closes = self._renderer.whole(head, response, date)
+        except Exception:
+            self._handlerFailed(Failure())
+            return None
+        self._state = _CLOSED if closes else _IDLE
+        return answer
 
     def _handle(self, head: RequestHead) -> bool:
         """
         Hand over a request that has a body.
         """
         framing = head.framing
+        self._head = head
         self._body = RequestBody(self, framing.length, self._limits.body)
         self._mustContinue = framing.expectsContinue
         self._state = _HANDLING
+        if self._peer is None:
+            self._peer = self.transport.getPeer()
         try:
             self._await(self._handler(Request(head, self._peer, self._body)))
         except Exception:

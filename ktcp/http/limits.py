@@ -31,9 +31,23 @@ class Limits:
         connection; beyond, it is closed.
     @ivar batch: Bytes of answers to pipelined requests that are gathered for
         one write.
+    @ivar headTime: Seconds from the first byte of a head, or from the
+        connection's beginning, to its last, however it trickles (408 if a part
+        came, else closed without a word).  Apache takes 20 for a head.
+    @ivar idle: Seconds for which a connection may be of no use between two
+        requests.  nginx takes 75.
+    @ivar bodyRate: Bytes a second that a body is to come with, on the average,
+        while its reader waits (408 below), and
+    @ivar bodyGrace: seconds that it has beyond.  Apache's are 500 and 20.
+    @ivar handlerTime: Seconds for a handler to answer (503 and cancellation
+        beyond); those for which it waits for the body do not count.
+    @ivar stall: Seconds for which a client may take nothing of what it was
+        sent; the connection is reset beyond.  nginx takes 60.
     @ivar linger: Seconds for which a connection that is closed early still
         takes (and drops) bytes, so that the answer is not reset away
         (RFC 9112, 9.6).
+
+    Times are met within a second (L{ktcp.http.deadlines}).
     """
 
     head: int = 16 * KIB
@@ -43,6 +57,12 @@ class Limits:
     readAhead: int = 64 * KIB
     drain: int = 64 * KIB
     batch: int = 64 * KIB
+    headTime: float = 20.0
+    idle: float = 75.0
+    bodyRate: float = 500.0
+    bodyGrace: float = 20.0
+    handlerTime: float = 60.0
+    stall: float = 60.0
     linger: float = 2.0
 
     def __post_init__(self) -> None:

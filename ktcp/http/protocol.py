@@ -18,6 +18,7 @@ How a connection leaves the happy path:
     handlers answer at once.  One that still thinks is cancelled, for a FIN is
     all one sees of a client that has left (nginx's 499, node.js and uvicorn
     do so too);
+  - a deadline passes: see L{HTTPProtocol.due}, which has them all;
   - the client is gone: the handler's Deferred or coroutine is cancelled.
 """
 
@@ -25,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any
+from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
@@ -42,6 +43,7 @@ from zope.interface import implementer
 
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
+from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
 from ktcp.http.handlers import hello
@@ -115,7 +117,12 @@ class HTTPProtocol(Protocol):
         self._room = factory.limits.batch
         self._gate = Gate()
         self._reading = True
-        self._lingering: Any = None
+        # When what C{_state} says began, when the head that is coming did, and
+        # when the gate was shut, as the wheel tells the time.
+        self._wheel = factory.wheel
+        self._since = 0
+        self._headSince: int | None = None
+        self._shutSince = 0
         # For this request.
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
@@ -124,7 +131,7 @@ class HTTPProtocol(Protocol):
         self._pending: Deferred[Any] | None = None
         self._sender: Sender | None = None
         self._producer: Any = None
-        self._discarded = 0
+        self._taken = 0
 
     # What the transport tells.
 
@@ -133,6 +140,8 @@ class HTTPProtocol(Protocol):
         Be told when the client does not take what is sent.
         """
         self.transport.registerProducer(self, True)
+        self._headSince = self._wheel.now
+        self._wheel.watch(self)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -182,9 +191,7 @@ class HTTPProtocol(Protocol):
         """
         self._state = State.CLOSED
         self._batch.clear()
-        if self._lingering is not None:
-            self._lingering.cancel()
-            self._lingering = None
+        self._wheel.forget(self)
         if self._producer is not None:
             producer, self._producer = self._producer, None
             producer.stopProducing()
@@ -197,6 +204,8 @@ class HTTPProtocol(Protocol):
         The client is slow: answer nothing more, and take nothing more.
         """
         self._gate.shut()
+        self._shutSince = self._wheel.now
+        self._wheel.watch(self)
         if self._producer is not None:
             self._producer.pauseProducing()
         self._adjustReading()
@@ -206,6 +215,7 @@ class HTTPProtocol(Protocol):
         The client has taken what was sent.
         """
         self._gate.open()
+        self._since = self._wheel.now
         if self._producer is not None:
             self._producer.resumeProducing()
         self._advance()
@@ -261,7 +271,11 @@ class HTTPProtocol(Protocol):
             if head is None:
                 if self._connection.ended:
                     self._close()
+                elif self._headSince is None and self._connection.waiting:
+                    self._headSince = self._wheel.now
+                    self._wheel.watch(self)
                 return False
+            self._headSince = None
             if head.framing.hasBody:
                 return self._handle(head)
             answer = handleAtOnce(head, date)
@@ -306,6 +320,7 @@ class HTTPProtocol(Protocol):
         if self._state is not _HANDLING:
             return None  # The handler has ended the connection.
         self._state = _CLOSED if closes else _IDLE
+        self._since = self._wheel.now
         return answer
 
     def _handle(self, head: RequestHead) -> bool:
@@ -316,6 +331,8 @@ class HTTPProtocol(Protocol):
         self._head = head
         self._body = RequestBody(self, framing.length, self._limits.body)
         self._mustContinue = framing.expectsContinue
+        self._taken = 0
+        self._since = self._wheel.now
         self._state = _HANDLING
         if self._peer is None:
             self._peer = self.transport.getPeer()
@@ -334,6 +351,8 @@ class HTTPProtocol(Protocol):
                 raise TypeError(f"a handler gave {answer!r}, not a Response")
             answer = Deferred.fromCoroutine(answer)
         self._pending = answer
+        self._since = self._wheel.now
+        self._wheel.watch(self)
         answer.addCallback(self._answerLater)
         answer.addErrback(self._handlerFailed)
 
@@ -420,6 +439,7 @@ class HTTPProtocol(Protocol):
         """
         The answer is complete; what becomes of the connection?
         """
+        self._since = self._wheel.now
         if self._body is None:
             if closes:
                 self._close()
@@ -439,7 +459,8 @@ class HTTPProtocol(Protocol):
             self._linger()
         else:
             self._state = State.DISCARDING
-            self._discarded = 0
+            self._taken = 0
+            self._wheel.watch(self)
 
     def _refuse(self, error: HTTPError) -> None:
         """
@@ -549,7 +570,11 @@ class HTTPProtocol(Protocol):
                 if self._batch:
                     self._flush()
         chunk = self._connection.nextBody()
-        if chunk == b"":
+        if chunk:
+            self._taken += len(chunk)
+        elif chunk is not None:
+            # From here on it is the handler who takes time.
+            self._since = self._wheel.now
             body.finish(self._connection.trailers)
         return chunk
 
@@ -560,6 +585,7 @@ class HTTPProtocol(Protocol):
         """
         wanted: Deferred[bytes] = Deferred(self._unwanted)
         self._wanted = wanted
+        self._wheel.watch(self)
         self._adjustReading()
         return wanted
 
@@ -595,8 +621,8 @@ class HTTPProtocol(Protocol):
         if not chunk:
             self._state = State.IDLE
             return True
-        self._discarded += len(chunk)
-        if self._discarded > self._limits.drain:
+        self._taken += len(chunk)
+        if self._taken > self._limits.drain:
             self._linger()
             return False
         return True
@@ -626,6 +652,8 @@ class HTTPProtocol(Protocol):
         self._state = State.CLOSED
         if self._batch:
             self._flush()
+        self._since = self._wheel.now
+        self._wheel.watch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
 
@@ -660,12 +688,60 @@ class HTTPProtocol(Protocol):
             self.transport.loseConnection()
         else:
             self.transport.loseWriteConnection()
-        self._lingering = self.factory.reactor.callLater(self._limits.linger, self._lingered)
+        self._since = self._wheel.now
+        self._wheel.watch(self)
 
-    def _lingered(self) -> None:
-        self._lingering = None
-        self._state = State.CLOSED
-        self.transport.abortConnection()
+    # Deadlines.
+
+    def due(self) -> int | None:
+        """
+        What has a deadline, and until when.  See L{ktcp.http.deadlines.Watched}.
+        """
+        limits, since = self._limits, self._since
+        seconds: float
+        if not self._gate.isOpen:
+            since, seconds = self._shutSince, limits.stall
+        elif self._state is State.IDLE:
+            seconds = limits.idle
+            if self._headSince is not None:
+                since, seconds = self._headSince, limits.headTime
+        elif self._state is State.DISCARDING or self._wanted is not None:
+            seconds = limits.bodyGrace + self._taken / limits.bodyRate
+        elif self._state is State.HANDLING:
+            seconds = limits.handlerTime
+        elif self._state is State.LINGERING:
+            seconds = limits.linger
+        elif self._state is State.CLOSED:
+            seconds = limits.stall
+        else:
+            # A body on its way, with a client that takes it.
+            return None
+        return self._wheel.after(since, seconds)
+
+    def expire(self) -> None:
+        """
+        The deadline that L{due} named has passed.
+        """
+        deaf = self._state is State.LINGERING or self._state is State.CLOSED
+        if deaf or not self._gate.isOpen:
+            self._state = State.CLOSED
+            self.transport.abortConnection()
+        elif self._state is State.DISCARDING:
+            self._close()
+        elif self._state is State.IDLE:
+            if self._connection.waiting:
+                self._refuse(HTTPError(408, "The head of the request took too long."))
+            else:
+                self._close()
+        elif self._wanted is not None:
+            wanted, self._wanted = self._wanted, None
+            wanted.errback(BadRequest("The body of the request came too slowly.", 408))
+        else:
+            self._log.warn("no answer in time to {request}", request=self._requested())
+            pending, self._pending = self._pending, None
+            self._refuse(HTTPError(503, "The answer took too long."))
+            if pending is not None:
+                pending.cancel()
 
 
 _PLAIN = Headers.of({"Content-Type": "text/plain; charset=utf-8"})
@@ -714,17 +790,20 @@ class HTTPFactory(Factory):
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
         self._reactor = reactor
+        self._wheel: Wheel | None = None
 
     @property
-    def reactor(self) -> Any:
+    def wheel(self) -> Wheel:
         """
-        The reactor that keeps the deadlines.
+        Keeps the deadlines of all connections.
         """
-        if self._reactor is None:
-            from twisted.internet import reactor
+        if self._wheel is None:
+            if self._reactor is None:
+                from twisted.internet import reactor
 
-            self._reactor = reactor
-        return self._reactor
+                self._reactor = cast(IReactorTime, reactor)
+            self._wheel = Wheel(self._reactor)
+        return self._wheel
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
         """

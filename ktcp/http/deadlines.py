@@ -1,0 +1,130 @@
+# -*- test-case-name: ktcp.test.test_http_deadlines -*-
+"""
+Deadlines of many connections, on one timer.
+
+A timer for each connection would be made and cancelled with each request.  Here
+a connection only notes when it was last of use, and a wheel of seconds holds it
+in the bucket of the second in which it may be due; when that second comes the
+connection says until when it may live now, and is let go or put further along.
+So a request costs one assignment, and a connection one look in each of its
+timeouts, however many requests it carries.
+
+The wheel turns once a second while it holds anything, and not at all otherwise.
+"""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import Any, Protocol
+
+
+class Watched(Protocol):
+    """
+    What a wheel holds.
+    """
+
+    def due(self) -> int | None:
+        """
+        @return: The reading of L{Wheel.now} from which on L{expire} is to be
+            called, see L{Wheel.after}; L{None}: nothing is due as things are.
+        """
+
+    def expire(self) -> None:
+        """
+        The time has come.  It is held no more, unless it is watched again.
+        """
+
+
+class Wheel:
+    """
+    Calls L{Watched.expire}, at most a second after it is due and never before.
+
+    @ivar now: Whole seconds since the wheel was made, as of its last turn,
+        which was less than a second ago while anything is held.
+    """
+
+    __slots__ = ("_buckets", "_call", "_places", "_reactor", "_start", "now")
+
+    # Seconds after which something that had nothing due is asked again.
+    _LATER = 60
+
+    def __init__(self, reactor: Any) -> None:
+        """
+        @param reactor: An C{IReactorTime}.
+        """
+        self._reactor = reactor
+        self._start = reactor.seconds()
+        self._buckets: dict[int, set[Watched]] = {}
+        self._places: dict[Watched, int] = {}
+        self._call: Any = None
+        self.now = 0
+
+    def after(self, since: int, seconds: float) -> int:
+        """
+        @param since: What C{now} read at the time, so up to a second before.
+        @return: What it will read when so many seconds have passed.
+        """
+        return since + ceil(seconds) + 1
+
+    def watch(self, watched: Watched) -> None:
+        """
+        Hold something until it expires or is forgotten; or if it is held, ask
+        it again, since it may be due sooner than it has said.
+        """
+        if self._call is None:
+            self._schedule()
+        due = watched.due()
+        place = self.now + self._LATER if due is None else max(due, self.now + 1)
+        before = self._places.get(watched)
+        if before is not None:
+            if before <= place:
+                # When that comes it is asked again.
+                return
+            self._take(watched, before)
+        self._places[watched] = place
+        self._buckets.setdefault(place, set()).add(watched)
+
+    def forget(self, watched: Watched) -> None:
+        """
+        Hold something no more.
+        """
+        place = self._places.pop(watched, None)
+        if place is not None:
+            self._take(watched, place)
+        if not self._places:
+            self._stop()
+
+    def _take(self, watched: Watched, place: int) -> None:
+        # The bucket whose turn it is has been taken out as a whole.
+        bucket = self._buckets.get(place)
+        if bucket is not None:
+            bucket.discard(watched)
+            if not bucket:
+                del self._buckets[place]
+
+    def _schedule(self) -> None:
+        passed = self._reactor.seconds() - self._start
+        self.now = int(passed)
+        self._call = self._reactor.callLater(self.now + 1 - passed, self._turn)
+
+    def _stop(self) -> None:
+        if self._call is not None:
+            self._call.cancel()
+            self._call = None
+
+    def _turn(self) -> None:
+        before = self.now
+        self._schedule()
+        # A reactor that was busy has several seconds to make up for.
+        for second in range(before + 1, self.now + 1):
+            for watched in self._buckets.pop(second, ()):
+                # One that expired before it may have had this one forgotten.
+                if self._places.pop(watched, None) is None:
+                    continue
+                due = watched.due()
+                if due is not None and due <= self.now:
+                    watched.expire()
+                else:
+                    self.watch(watched)
+        if not self._places:
+            self._stop()

@@ -1,0 +1,153 @@
+"""
+Tests for L{ktcp.http.deadlines}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp.http.deadlines import Wheel
+
+
+class Watched:
+    """
+    Something with a deadline of so many seconds since it was last of use.
+
+    @ivar expired: When, by the clock.
+    """
+
+    def __init__(self, clock, wheel, seconds):
+        self.clock = clock
+        self.wheel = wheel
+        self.seconds = seconds
+        self.since = 0
+        self.expired = []
+
+    def use(self):
+        self.since = self.wheel.now
+        self.used = self.clock.seconds()
+
+    def due(self):
+        return None if self.seconds is None else self.wheel.after(self.since, self.seconds)
+
+    def expire(self):
+        self.expired.append(self.clock.seconds())
+
+
+class WheelTests(SynchronousTestCase):
+    """
+    One timer for all.
+    """
+
+    def setUp(self):
+        self.clock = Clock()
+        self.clock.advance(1000.25)
+        self.wheel = Wheel(self.clock)
+
+    def watched(self, seconds):
+        watched = Watched(self.clock, self.wheel, seconds)
+        self.wheel.watch(watched)
+        watched.use()
+        return watched
+
+    def run_(self, seconds, step=0.1):
+        for _ in range(round(seconds / step)):
+            self.clock.advance(step)
+
+    def test_expires(self):
+        """
+        Whenever it is noted, a deadline is met within a second, and not before.
+        """
+        for tenths in range(20):
+            self.clock.advance(tenths / 10)
+            watched = self.watched(5)
+            self.run_(5 - 0.1)
+            self.assertEqual(watched.expired, [])
+            self.run_(1.2)
+            (at,) = watched.expired
+            self.assertTrue(4.99 < at - watched.used < 6.11)
+
+    def test_use(self):
+        """
+        What is used in time lives on, with no timer made for it.
+        """
+        watched = self.watched(5)
+        for _ in range(10):
+            self.run_(4)
+            watched.use()
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assertEqual(watched.expired, [])
+        self.run_(6)
+        self.assertEqual(len(watched.expired), 1)
+
+    def test_sooner(self):
+        """
+        A deadline that becomes sooner is met, if the wheel is told.
+        """
+        watched = self.watched(50)
+        watched.seconds = 2
+        self.wheel.watch(watched)
+        self.run_(3)
+        self.assertEqual(len(watched.expired), 1)
+
+    def test_nothingDue(self):
+        """
+        What has nothing due is held, and may have something due later.
+        """
+        watched = self.watched(None)
+        self.run_(200, 1)
+        self.assertEqual(watched.expired, [])
+        watched.seconds = 2
+        watched.use()
+        self.wheel.watch(watched)
+        self.run_(4)
+        self.assertEqual(len(watched.expired), 1)
+
+    def test_forget(self):
+        """
+        The timer ends with the last that is held.
+        """
+        first, second = self.watched(5), self.watched(7)
+        self.wheel.forget(first)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.wheel.forget(second)
+        self.wheel.forget(second)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.run_(10)
+        self.assertEqual(first.expired + second.expired, [])
+
+    def test_endsWithTheLast(self):
+        """
+        So it does when that expires; and begins anew.
+        """
+        self.watched(1)
+        self.run_(3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        again = self.watched(1)
+        self.run_(3)
+        self.assertEqual(len(again.expired), 1)
+
+    def test_busyReactor(self):
+        """
+        A reactor that was busy for long makes up for all of it.
+        """
+        watched = [self.watched(seconds) for seconds in (1, 2, 3, 60)]
+        self.clock.advance(10)
+        self.assertEqual([len(each.expired) for each in watched], [1, 1, 1, 0])
+
+    def test_forgottenByAnother(self):
+        """
+        One that expires may have another forgotten that is due with it.
+        """
+        first, second = self.watched(1), self.watched(1)
+        first.expire = lambda: self.wheel.forget(second)
+        second.expire = lambda: self.wheel.forget(first)
+        expired = []
+        for each, other in ((first, second), (second, first)):
+            each.expire = lambda each=each, other=other: (
+                expired.append(each),
+                self.wheel.forget(other),
+            )
+        self.run_(3)
+        self.assertEqual(len(expired), 1)

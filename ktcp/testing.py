@@ -3,7 +3,7 @@
 Doubles for those who embed ktcp: a connection to a factory without sockets, and
 requests and responses to go over it.  The server's code is the real one::
 
-    connection = MemoryConnection(HTTPFactory(app))
+    connection = MemoryConnection(HTTPFactory(app, reactor=task.Clock()))
     connection.send(request("/hello"))
     [response] = parseResponses(connection.received)
     assert response.body == b"hello /hello"

@@ -129,6 +129,30 @@ def spawn(
     return child
 
 
+def stopAfter(test: TestCase, port: Any) -> None:
+    """
+    Close a port when a test ends, and wait until each of its connections has
+    ended, with what it has left in the reactor.
+    """
+    build = port.factory.buildProtocol
+
+    def buildProtocol(addr: object) -> Protocol:
+        protocol: Protocol = build(addr)
+        ended: Deferred[None] = Deferred()
+        lost = protocol.connectionLost
+
+        def connectionLost(reason: Failure) -> None:
+            lost(reason)
+            ended.callback(None)
+
+        protocol.connectionLost = connectionLost  # type: ignore[method-assign]  # to hear of it
+        test.addCleanup(lambda: ended)
+        return protocol
+
+    port.factory.buildProtocol = buildProtocol
+    test.addCleanup(port.stopListening)
+
+
 def portOf(line: str) -> int:
     """
     The port that a line of the log names.

@@ -27,6 +27,7 @@ from zope.interface.verify import verifyObject
 import ktcp
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.test.peers import peer
+from ktcp.test.support import stopAfter
 
 CHECKOUT = Path(ktcp.__file__).parent.parent
 EXAMPLES = CHECKOUT / "docs" / "examples"
@@ -163,7 +164,7 @@ class EmbedTests(TestCase):
             reactor, *["tcp:0:interface=127.0.0.1"] * 3
         )
         for port in ports:
-            self.addCleanup(port.stopListening)
+            stopAfter(self, port)
         return ports
 
     async def test_echo(self) -> None:
@@ -242,7 +243,7 @@ class ReadmeTests(TestCase):
         """
         factory = ktcp.HTTPFactory(load(EXAMPLES / "hello.py").app)
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
+        stopAfter(self, port)
         answer = await exchange(port, b"GET /you HTTP/1.0\r\n\r\n")
         self.assertEqual(answer.split(b"\r\n\r\n", 1)[1], b"hello /you")
 
@@ -252,7 +253,7 @@ class ReadmeTests(TestCase):
         """
         curl = peer("curl", "curl")
         port = reactor.listenTCP(0, ktcp.HTTPFactory(), interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
+        stopAfter(self, port)
         url = f"http://127.0.0.1:{port.getHost().port}/"
         printed = (await getProcessOutput(curl, ["-si", "--noproxy", "*", url])).decode()
         for path in ("README.md", "docs/tutorial/first-steps.rst"):

@@ -51,16 +51,17 @@ class MakeHTTPTests(SynchronousTestCase):
 
     def test_serves(self) -> None:
         """
-        The factory greets, on the reactor it was given.
+        The factory greets, and keeps its deadlines on the reactor it was given.
         """
         clock = Clock()
         factory = makeHTTP({}, Context(reactor=clock))
-        self.assertIs(clock, factory.reactor)
         connection = MemoryConnection(factory)
+        self.assertEqual(1, len(clock.getDelayedCalls()))
         connection.send(request() + request(method="HEAD") + request(method="DELETE"))
         got = parseResponses(connection.received, [b"GET", b"HEAD", b"DELETE"])
         self.assertEqual([200, 200, 501], [response.status for response in got])
         self.assertEqual([b"12", b"12"], [one.headers.get("content-length") for one in got[:2]])
         self.assertEqual([b"Hello World!", b""], [one.body for one in got[:2]])
         self.assertEqual([b"ktcp"] * 3, [one.headers.get("server") for one in got])
+        connection.lose()
         self.assertEqual([], clock.getDelayedCalls())

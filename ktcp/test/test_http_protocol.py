@@ -1258,7 +1258,7 @@ class FactoryTests(SynchronousTestCase):
         The Server header is the embedder's, or none.
         """
         for server in (b"mine/1", None):
-            connection = MemoryConnection(HTTPFactory(server=server))
+            connection = MemoryConnection(HTTPFactory(server=server, reactor=Clock()))
             connection.send(request())
             [response] = parseResponses(connection.received, closed=False)
             self.assertEqual(response.headers.get("Server"), server)

@@ -387,11 +387,12 @@ class WorkersTests(TestCase):
             self.assertEqual(await child.ended, 1)
             expected = r"worker ./2 \(pid \d+\): sick: not today"
             if command is DAEMON:
+                # The pid file goes after the one who started it was told.
                 self.assertRegex(child.errors()[0], expected)
             else:
                 (line,) = child.errors()
                 self.assertRegex(line, rf"^ktcp: {expected}$")
-            self.assertFalse((child.folder / "twistd.pid").exists())
+                self.assertFalse((child.folder / "twistd.pid").exists())
 
     async def test_workerCrashes(self) -> None:
         """

@@ -112,22 +112,21 @@ class ChunkedBody:
 
     def _trailers(self, buffer: bytes, at: int) -> int:
         if buffer.startswith(b"\r\n", at):
-            end = at + 2
-        else:
-            longest = self._limits.head
-            found = buffer.find(b"\r\n\r\n", at, at + longest)
-            if found < 0:
-                # As far as a byte-by-byte reader would have read.
-                seen = buffer[at : at + longest + 1]
-                if hasBareLF(seen):
-                    raise BadRequest("A trailer line ends with a bare LF.")
-                if len(seen) > longest:
-                    raise BadRequest(f"Trailers may have {longest} bytes at most.", 431)
-                return at
-            end = found + 4
-            self._checkTrailers(buffer[at : found + 2])
-        self._within = _Within.NOTHING
-        return end
+            self._within = _Within.NOTHING
+            return at + 2
+        longest = self._limits.head
+        found = buffer.find(b"\r\n\r\n", at, at + longest)
+        # As far as a byte-by-byte reader would have read.
+        seen = buffer[at : found + 2 if found >= 0 else at + longest + 1]
+        if hasBareLF(seen):
+            raise BadRequest("A trailer line ends with a bare LF.")
+        if found >= 0:
+            self._checkTrailers(seen)
+            self._within = _Within.NOTHING
+            return found + 4
+        if len(seen) > longest:
+            raise BadRequest(f"Trailers may have {longest} bytes at most.", 431)
+        return at
 
     def _checkTrailers(self, lines: bytes) -> None:
         if not FIELD_LINES.fullmatch(lines):

@@ -17,6 +17,11 @@ from ktcp.testing import MemoryConnection, parseResponses
 PLAIN = {"Content-Type": "text/plain"}
 GET = b"GET / HTTP/1.1\r\nHost: localhost:8081\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: localhost:8081\r\nContent-Length: 1024\r\n\r\n" + b"x" * 1024
+CHUNKED = (
+    b"POST / HTTP/1.1\r\nHost: localhost:8081\r\nTransfer-Encoding: chunked\r\n\r\n"
+    + (b"400\r\n" + b"x" * 1024 + b"\r\n") * 64
+    + b"0\r\n\r\n"
+)
 VARIED = b"GET /%d HTTP/1.1\r\nHost: localhost:8081\r\n\r\n"
 BROWSER = (
     b"GET /%d HTTP/1.1\r\nHost: localhost:8081\r\n"
@@ -56,6 +61,7 @@ def cases(count: int) -> dict[str, tuple[HTTPFactory, list[bytes], int]]:
             1,
         ),
         "POST of 1 KiB, echoed": (HTTPFactory(echo), [POST] * count, 1),
+        "POST of 64 chunks of 1 KiB": (HTTPFactory(echo), [CHUNKED] * (count // 64), 1),
     }
 
 

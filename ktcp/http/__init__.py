@@ -7,7 +7,9 @@ The way of a request, room by room::
     protocol.py    transport, states, order, closing
     connection.py  bytes to request heads and bodies      (no Twisted)
     door.py        what a request head must look like     (no Twisted)
+    chunks.py      what a chunked body must look like     (no Twisted)
     message.py     Request, Response, Headers, errors     (no Twisted)
+    errors.py      what a client is told of an error      (no Twisted)
     rendering.py   responses to bytes, by h11             (no Twisted)
     flow.py        bodies that move no faster than their reader
 

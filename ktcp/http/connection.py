@@ -9,8 +9,8 @@ says how many.  Of a body whose length h11 has read from the head, bytes are
 counted here: that leaves nothing to decide, and asking h11 for each made a POST
 of 1 KiB take twice as long (bench/micro/http_path.py).  A chunked body is h11's
 to read; it hears the lines of the head that decide framing and then the body's
-bytes, in slices, so that no more than a slice waits inside of it.  The trailers
-that it read are held against the grammar of the door.
+bytes, as far as L{ChunkedBody} finds them good, in slices, so that no more than
+a slice waits inside of it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ import re
 
 import h11
 
-from ktcp.http.door import DECIDING, FIELD_LINES, Door, briefHead
+from ktcp.http.chunks import ChunkedBody
+from ktcp.http.door import Door, briefHead
 from ktcp.http.message import BadRequest, Headers, IncompleteBody, RequestHead
 
 # RFC 9112, 2.2: empty lines before the request line are skipped.
@@ -37,9 +38,8 @@ class HTTPConnection:
     __slots__ = (
         "_at",
         "_buffer",
+        "_chunked",
         "_door",
-        "_fault",
-        "_given",
         "_last",
         "_left",
         "_reader",
@@ -56,11 +56,9 @@ class HTTPConnection:
         self._last: RequestHead | None = None
         # Bytes still to come of a body of known length.
         self._left: int | None = None
-        # Reads a chunked body; what it had not understood when it was last given
-        # something, with that; and what is wrong with the body.
+        # Reads a chunked body, and what looks at it before.
         self._reader: h11.Connection | None = None
-        self._given = b""
-        self._fault: BadRequest | None = None
+        self._chunked: ChunkedBody | None = None
         self.trailers = Headers()
 
     @property
@@ -150,8 +148,8 @@ class HTTPConnection:
         if head.framing.length is not None:
             self._left = head.framing.length
             return
-        # Chunk lines and trailers are bounded as a head is.
-        reader = h11.Connection(h11.SERVER, self._door.limits.head)
+        self._chunked = ChunkedBody(self._door.limits)
+        reader = h11.Connection(h11.SERVER)
         reader.receive_data(briefHead(b"POST", head.httpVersion, head.framing.lines))
         reader.next_event()
         self._reader = reader
@@ -166,8 +164,6 @@ class HTTPConnection:
         if self._left is not None:
             return self._nextCounted(self._left)
         while self._reader is not None:
-            if self._fault is not None:
-                raise self._fault
             try:
                 event = self._reader.next_event()
             except h11.RemoteProtocolError as error:
@@ -177,12 +173,11 @@ class HTTPConnection:
             if isinstance(event, h11.Data):
                 return bytes(event.data)
             if isinstance(event, h11.EndOfMessage):
-                self._closeBody(event)
-            elif self._at < len(self._buffer):
-                self._give(self._reader)
-            elif self.finished:
-                raise _cutShort()
-            else:
+                self.trailers = Headers(event.headers)
+                self._reader = self._chunked = None
+            elif not self._give(self._reader):
+                if self.finished:
+                    raise _cutShort()
                 return None
         return b""
 
@@ -201,50 +196,18 @@ class HTTPConnection:
             raise _cutShort()
         return None
 
-    def _give(self, reader: h11.Connection) -> None:
+    def _give(self, reader: h11.Connection) -> bool:
         """
-        Give h11 more, one byte past its bound at most: it minds the bound only
-        when it wants more, and would take a chunk line or trailers of any size
-        that come whole.
-        """
-        pending, _ = reader.trailing_data
-        size = self._door.limits.head + 1 - len(pending)
-        data = self._buffer[self._at : self._at + size]
-        self._at += len(data)
-        self._given = pending + data
-        reader.receive_data(data)
+        Give h11 more of the body.
 
-    def _closeBody(self, event: h11.EndOfMessage) -> None:
-        assert self._reader is not None
-        # What h11 was given past the end belongs to the next request.
-        rest, _ = self._reader.trailing_data
-        ended = self._given[: len(self._given) - len(rest)]
-        self.trailers = self._checkedTrailers(Headers(event.headers), ended)
-        self._given = b""
-        self._buffer = rest + self._buffer[self._at :]
-        self._at = 0
-        self._reader = None
-
-    def _checkedTrailers(self, trailers: Headers, ended: bytes) -> Headers:
+        @return: Whether there was something to give.
         """
-        h11 takes a bare LF and obs-fold in trailers, where a proxy before us
-        may see another end of the body.
-
-        @param ended: Bytes up to the body's end; all of the trailers are in it.
-        """
-        # As many lines as h11 made headers of, and the empty one.
-        lines = ended.rsplit(b"\n", len(trailers) + 2)[-len(trailers) - 2 : -1]
-        fields = b"".join(b"%b\n" % line for line in lines[:-1])
-        if lines[-1] != b"\r" or not FIELD_LINES.fullmatch(fields):
-            self._fault = BadRequest("A trailer line is malformed.")
-        elif len(trailers) > self._door.limits.headers:
-            self._fault = BadRequest("There are too many trailer lines.", 431)
-        elif any(name in DECIDING for name, _ in trailers):
-            # RFC 9110, 6.5.1: framing is not for trailers.
-            self._fault = BadRequest("A trailer would frame the body that it ends.")
-        if self._fault is not None:
-            raise self._fault
-        return trailers
+        assert self._chunked is not None
+        at = self._at
+        self._at = end = self._chunked.admit(self._buffer, at)
+        if end > at:
+            reader.receive_data(self._buffer[at:end])
+        return end > at
 
 
 def _cutShort() -> IncompleteBody:

@@ -37,6 +37,11 @@ class HTTPError(Exception):
     """
 
     def __init__(self, status: int, reason: str = "") -> None:
+        """
+        @raise ValueError: The status is that of no error.
+        """
+        if not 400 <= status <= 599:
+            raise ValueError(f"not the status of an error: {status!r}")
         super().__init__(status, reason)
         self.status = status
         self.reason = reason

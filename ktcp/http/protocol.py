@@ -45,6 +45,7 @@ from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
 from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
+from ktcp.http.errors import errorResponse
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
 from ktcp.http.handlers import hello
 from ktcp.http.limits import Limits
@@ -55,7 +56,6 @@ from ktcp.http.message import (
     Request,
     RequestHead,
     Response,
-    reasonPhrase,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 
@@ -383,7 +383,8 @@ class HTTPProtocol(Protocol):
         if isinstance(error, BadRequest):
             self._refuse(error)
             return
-        self._answer(Response(error.status, _explained(error), _PLAIN))
+        assert self._head is not None
+        self._answer(errorResponse(error, self._head.headers.get(b"accept")))
         self._advance()
         self._adjustReading()
 
@@ -470,8 +471,11 @@ class HTTPProtocol(Protocol):
             # The answer has gone already; there is none to a second fault.
             self._cut()
             return
+        # While the handler owes an answer, this is it: to a request that was
+        # read, at least its head.
+        head = self._head if self._state is State.HANDLING else None
         self._body = None
-        self._write(self._renderer.error(error.status, _explained(error)))
+        self._write(self._renderer.error(error, head))
         self._linger()
 
     # Bodies of answers.
@@ -742,14 +746,6 @@ class HTTPProtocol(Protocol):
             self._refuse(HTTPError(503, "The answer took too long."))
             if pending is not None:
                 pending.cancel()
-
-
-_PLAIN = Headers.of({"Content-Type": "text/plain; charset=utf-8"})
-
-
-def _explained(error: HTTPError) -> bytes:
-    title = b"%d %b" % (error.status, reasonPhrase(error.status))
-    return b"%b: %b\n" % (title, error.reason.encode()) if error.reason else title + b"\n"
 
 
 class HTTPFactory(Factory):

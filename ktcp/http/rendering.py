@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterable
 import h11
 
 from ktcp.http.door import briefHead
+from ktcp.http.errors import errorResponse
 from ktcp.http.message import (
     BODILESS,
     KINDS,
     Framing,
     Headers,
+    HTTPError,
     RequestHead,
     Response,
     ResponseHead,
@@ -218,13 +220,14 @@ class Renderer:
         chunked = delimited and not sized and not isHead
         return connection.send(event), Sender(connection, response.trailers, chunked, delimited)
 
-    def error(self, status: int, text: bytes) -> bytes:
+    def error(self, error: HTTPError, request: RequestHead | None = None) -> bytes:
         """
-        Render an answer to what could not be read as a request; the connection
-        must close after it.
+        Render the last answer of a connection, which must close after it.
+
+        @param request: What is refused; L{None} if it could not even be read.
         """
-        headers = [(b"Content-Type", b"text/plain; charset=utf-8"), (b"Connection", b"close")]
-        return self.whole(_UNREAD, Response(status, text, headers))[0]
+        head = _UNREAD if request is None else request.closing()
+        return self.whole(head, errorResponse(error, head.headers.get(b"accept")))[0]
 
     def _newTemplate(self, request: RequestHead, response: ResponseHead) -> _Template:
         """

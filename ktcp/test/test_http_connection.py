@@ -150,7 +150,7 @@ class BrokenBodyTests(SynchronousTestCase):
 
     def test_chunkSize(self) -> None:
         """
-        A chunk's size is hexadecimal digits, at most 20, and CRLF.
+        A chunk's size is hexadecimal digits, at most 16, and CRLF.
         """
         for line in (
             b"",
@@ -165,7 +165,8 @@ class BrokenBodyTests(SynchronousTestCase):
             b"1\r",
             b"1\x00",
             b"g",
-            b"1" * 21,
+            b"1" * 17,
+            b"0" * 16 + b"1",
             b"1;a\nb",
             b"1:",
         ):
@@ -196,16 +197,57 @@ class BrokenBodyTests(SynchronousTestCase):
             self.assertEqual((2, None), (len(seen.requests), seen.status))
             self.assertEqual(b"x", seen.requests[0].body)
 
-    def test_longChunkLine(self) -> None:
+    def test_controlsInExtensions(self) -> None:
         """
-        A chunk line is bounded as a head is, also when it comes whole.
+        A bare CR or LF, NUL or another control in an extension, or a blank
+        after the size, is refused; h11 alone would take them.
+        """
+        for code in [*range(9), 10, 11, 12, 13, *range(14, 32), 127]:
+            control = bytes([code])
+            with self.subTest(control=control):
+                self.assertBroken(b"1;a" + control + b"b\r\nx\r\n0\r\n\r\n")
+                self.assertBroken(b"1\r\nx\r\n0;" + control + b"\r\n\r\n")
+        for line in (b"1 ", b"1\t", b"1 ;a", b"1\r"):
+            self.assertBroken(line + b"\r\nx\r\n0\r\n\r\n")
+
+    def test_brokenLineNeverEnds(self) -> None:
+        """
+        A client whose lines end with a bare LF is told at once: no CRLF may
+        ever come.
+        """
+        for body in (b"5\nhello\n0\n\n", b"5;a\n", b"5\r\nhello\r\n0\n", b"0\r\nA: b\nC: d", b"x"):
+            connection = connect(CHUNKED_HEAD + body)
+            connection.nextRequest()
+            if body.startswith(b"5\r"):
+                self.assertEqual(b"hello", connection.nextBody())
+            self.assertRaises(BadRequest, connection.nextBody)
+
+    def test_extensionsTooLong(self) -> None:
+        """
+        Extensions are bounded at the byte, also when they come whole.
         """
         limits = Limits(head=512)
-        fits = b"1;" + b"a" * 509
-        seen = verdict(CHUNKED_HEAD + fits + b"\r\nx\r\n0\r\n\r\n" + GET, limits)
+        fits = b";" + b"a" * 511
+        seen = verdict(CHUNKED_HEAD + b"1" + fits + b"\r\nx\r\n0\r\n\r\n" + GET, limits)
         self.assertEqual((2, None), (len(seen.requests), seen.status))
-        self.assertBroken(fits + b"a\r\nx\r\n0\r\n\r\n", 431, limits)
-        self.assertBroken(fits * 10 + b"\r\nx\r\n0\r\n\r\n", 431, limits)
+        for line in (b"1" + fits + b"a", b"0" * 15 + b"1" + fits + b"a", b"1" + fits * 10):
+            self.assertBroken(line + b"\r\nx\r\n0\r\n\r\n", 413, limits)
+        self.assertBroken(b"1" + fits + b"\x00", 400, limits)
+        self.assertBroken(b"1" + fits + b"a\x00", 413, limits)
+
+    def test_extensionsAltogether(self) -> None:
+        """
+        Small chunks with extensions are bounded altogether (CVE-2023-39326);
+        extensions in proportion to their chunks, such as signatures, are not.
+        """
+        limits = Limits(head=512)
+        chunk = b"1;" + b"a" * 100 + b"\r\nx\r\n"
+        seen = verdict(CHUNKED_HEAD + chunk * 5 + b"0\r\n\r\n" + GET, limits)
+        self.assertEqual((2, None), (len(seen.requests), seen.status))
+        self.assertBroken(chunk * 6 + b"0\r\n\r\n", 413, limits)
+        signed = b"80;signature=" + b"a" * 64 + b"\r\n" + b"x" * 128 + b"\r\n"
+        seen = read([CHUNKED_HEAD + signed * 100 + b"0\r\n\r\n"], limits)
+        self.assertEqual((12800, None), (len(seen.requests[0].body), seen.status))
 
     def test_longTrailers(self) -> None:
         """

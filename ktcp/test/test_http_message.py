@@ -284,5 +284,7 @@ class ErrorTests(SynchronousTestCase):
             self.assertIsInstance(error, HTTPError)
             self.assertEqual(status, error.status)
             self.assertIsInstance(error.reason, str)
+        for status in (0, 200, 304, 399, 600):
+            self.assertRaises(ValueError, HTTPError, status)
         self.assertEqual(5, BodyTooLarge(5).limit)
         self.assertIsInstance(IncompleteBody("cut"), BadRequest)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.door import Door
 from ktcp.http.limits import Limits
-from ktcp.http.message import Headers, RequestHead, Response, reasonPhrase
+from ktcp.http.message import BadRequest, Headers, RequestHead, Response, reasonPhrase
 from ktcp.http.rendering import CONTINUE, Renderer
 from ktcp.testing import parseResponses
 
@@ -424,8 +424,8 @@ class ErrorTests(SynchronousTestCase):
         """
         The answer says what is wrong and that the connection closes.
         """
-        [got] = parseResponses(renderer().error(400, b"why\n"))
-        self.assertEqual((400, b"why\n"), (got.status, got.body))
+        [got] = parseResponses(renderer().error(BadRequest("why")))
+        self.assertEqual((400, b"400 Bad Request: why\n"), (got.status, got.body))
         self.assertEqual([b"close"], got.headers.getAll("connection"))
         self.assertEqual((b"ktcp", DATE), (got.headers.get("server"), got.headers.get("date")))
 
@@ -440,6 +440,6 @@ class ErrorTests(SynchronousTestCase):
         A request that could not be read leaves nothing in the next answer.
         """
         render = renderer()
-        render.error(400, b"why\n")
+        render.error(BadRequest("why"))
         sent, closes = render.whole(asked(), Response(200, b"body", Headers()))
         self.assertEqual((False, 0), (closes, sent.count(b"close")))

@@ -59,7 +59,8 @@ class IProtocolPlugin(Interface):
 
     parameters = Attribute(
         """
-        A sequence of L{ktcp.parameters.Parameter}: the protocol's own.
+        A sequence of L{ktcp.parameters.Parameter}: the protocol's own, named
+        NAME-SOMETHING (only ktcp's own protocols have shorter names).
         """
     )
 

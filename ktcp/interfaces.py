@@ -8,8 +8,8 @@ C{twisted/plugins/}; ktcp's own protocols come in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from twisted.internet.interfaces import IProtocolFactory
@@ -22,9 +22,12 @@ class Context:
     What a protocol plugin may use of the process it is served in.
 
     @ivar reactor: The reactor that runs the service; never import another.
+    @ivar reopening: Called, each, when files that may have been moved away are
+        to be opened again, such as logs; a plugin appends its own.
     """
 
     reactor: Any
+    reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
 
 
 class IProtocolPlugin(Interface):
@@ -59,7 +62,8 @@ class IProtocolPlugin(Interface):
 
     parameters = Attribute(
         """
-        A sequence of L{ktcp.parameters.Parameter}: the protocol's own.
+        A sequence of L{ktcp.parameters.Parameter}: the protocol's own, named
+        NAME-SOMETHING (only ktcp's own protocols have shorter names).
         """
     )
 

@@ -92,3 +92,27 @@ def interface(text: str) -> str:
     except ValueError:
         raise ValueError("an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
     return text
+
+
+def oneOf(*words: str) -> Callable[[str], str]:
+    """
+    Make a check for one of some words.
+    """
+
+    def check(text: str) -> str:
+        if text not in words:
+            raise ValueError(" or ".join(words))
+        return text
+
+    return check
+
+
+def headerValue(text: str) -> str:
+    """
+    Check what is to be the value of a header (RFC 9110, 5.5).
+
+    @raise ValueError: It is empty, or would not be read as it was written.
+    """
+    if not (text.isascii() and text.isprintable() and text == text.strip() != ""):
+        raise ValueError("printable ASCII, with no blanks around")
+    return text

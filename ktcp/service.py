@@ -100,7 +100,9 @@ def makeService(options: BaseOptions) -> IService:
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor)
     if options["workers"] is None:
-        return assemble(options, reactor)
+        service = assemble(options, reactor)
+        reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
+        return service
     return assembleTeam(options, reactor)
 
 
@@ -117,6 +119,7 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     team = Team(size, Spawner(reactor, opening, options.arguments, size, cores), reactor)
     team.setServiceParent(root)
     reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
+    reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
 
 
@@ -132,9 +135,10 @@ def assemble(
     @param announce: Say where the listeners are.
     """
     listening = listening or reactor
-    root = KtcpService()
+    context = Context(reactor)
+    root = KtcpService(context)
     for plugin in options.served():
-        factory = _makeFactory(plugin, options, Context(reactor))
+        factory = _makeFactory(plugin, options, context)
         if factory is not None:
             protocol = ProtocolService(factory)
             protocol.setServiceParent(root)
@@ -216,7 +220,13 @@ def _fromString(origin: str, text: str, reactor: Any) -> IStreamServerEndpoint:
 class KtcpService(MultiService):
     """
     All that is served.  If one listener cannot open, none stays open.
+
+    @ivar context: What the protocols were given.
     """
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
 
     def privilegedStartService(self) -> None:
         """
@@ -475,6 +485,23 @@ def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) 
     for each in signals:
         signal.signal(each, stop)
     reactor.addSystemEventTrigger("after", "shutdown", ignore)
+
+
+def reopenOnSignals(
+    reactor: Any, service: KtcpService, signals: Collection[signal.Signals]
+) -> None:
+    """
+    Have signals reopen the files of protocols, if there are any: otherwise
+    they do what they do to any process.
+    """
+
+    def reopen() -> None:
+        for each in service.context.reopening:
+            each()
+
+    if service.context.reopening:
+        for each in signals:
+            signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
 
 
 def reloadOnSignal(reactor: Any, reload: Callable[[], None]) -> None:

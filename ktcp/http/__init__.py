@@ -12,6 +12,9 @@ The way of a request, room by room::
     errors.py      what a client is told of an error      (no Twisted)
     rendering.py   responses to bytes, by h11             (no Twisted)
     flow.py        bodies that move no faster than their reader
+    router.py      which handler answers which path       (no Twisted)
+    diagnostics.py handlers to try clients and networks with
+    accesslog.py   a line for each answer, in batches
 
 The public names are exported by L{ktcp}; nothing is imported here, so that
 C{ktcp.http.limits} can be read without h11.

@@ -6,12 +6,13 @@ Handlers that come with ktcp, and how C{twistd ktcp} makes its HTTP factory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ktcp.http.message import Headers, Request, Response
 
 if TYPE_CHECKING:
-    from ktcp.http.protocol import HTTPFactory
+    from ktcp.http.accesslog import AccessLog
+    from ktcp.http.protocol import Handler, HTTPFactory
     from ktcp.interfaces import Context
 
 _PLAIN = Headers.of({"Content-Type": "text/plain"})
@@ -28,10 +29,47 @@ def hello(request: Request) -> Response:
     return _NOT_IMPLEMENTED
 
 
-def makeHTTP(parameters: Mapping[str, object], context: Context) -> HTTPFactory:
+def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
     """
     Make what C{twistd ktcp} serves.  See L{ktcp.interfaces.IProtocolPlugin}.
     """
     from ktcp.http.protocol import HTTPFactory
 
-    return HTTPFactory(hello, reactor=context.reactor)
+    handler: Handler = hello
+    if parameters.get("diagnostics"):
+        from ktcp.http.diagnostics import diagnostics
+
+        handler = diagnostics(context.reactor, handler)
+    return HTTPFactory(
+        handler,
+        server=_server(parameters),
+        accessLog=_accessLog(parameters, context),
+        reactor=context.reactor,
+    )
+
+
+def _server(parameters: Mapping[str, Any]) -> bytes | None:
+    server: str = parameters.get("server-header", "ktcp")
+    if not parameters.get("no-server-header"):
+        return server.encode("ascii")
+    if server != "ktcp":
+        raise ValueError("--no-server-header: contradicts --server-header; give one of the two")
+    return None
+
+
+def _accessLog(parameters: Mapping[str, Any], context: Context) -> AccessLog | None:
+    path = parameters.get("access-log")
+    if path is None:
+        if parameters.get("access-log-format", "combined") != "combined":
+            raise ValueError("--access-log-format: is about a log; give --access-log too")
+        return None
+    from ktcp.http.accesslog import AccessLog
+
+    try:
+        log = AccessLog(path, parameters["access-log-format"], reactor=context.reactor)
+    except OSError as error:
+        raise ValueError(f"--access-log {path}: {error.strerror}") from None
+    context.reopening.append(log.reopen)
+    # When the last connections are gone, which have lines of their own.
+    context.reactor.addSystemEventTrigger("after", "shutdown", log.close)
+    return log

@@ -41,6 +41,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
 from ktcp.http.deadlines import Wheel
@@ -123,6 +124,12 @@ class HTTPProtocol(Protocol):
         self._since = 0
         self._headSince: int | None = None
         self._shutSince = 0
+        self._record: Recorder | None = None
+        if factory.accessLog is not None:
+            # It hears of each request as its handler, so that only the end of
+            # one has to be told to it.
+            self._record = factory.accessLog.recorder(factory.handler)
+            self._handler = self._record.handle
         # For this request.
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
@@ -190,6 +197,8 @@ class HTTPProtocol(Protocol):
         Tell those who work for this connection.
         """
         self._state = State.CLOSED
+        if self._record is not None:
+            self._record.ended(False)
         self._batch.clear()
         self._wheel.forget(self)
         if self._producer is not None:
@@ -319,6 +328,8 @@ class HTTPProtocol(Protocol):
             return None
         if self._state is not _HANDLING:
             return None  # The handler has ended the connection.
+        if self._record is not None:
+            self._record.answered(response)
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
@@ -405,6 +416,8 @@ class HTTPProtocol(Protocol):
         except Exception:
             self._handlerFailed(Failure())
             return
+        if self._record is not None:
+            self._record.answered(response)
         self._write(data)
         self._answered(closes)
 
@@ -475,7 +488,11 @@ class HTTPProtocol(Protocol):
         # read, at least its head.
         head = self._head if self._state is State.HANDLING else None
         self._body = None
-        self._write(self._renderer.error(error, head))
+        answer = self._renderer.error(error, head)
+        if self._record is not None:
+            sent = len(answer.partition(b"\r\n\r\n")[2])
+            self._record.refused(self.transport.getPeer(), error.status, sent)
+        self._write(answer)
         self._linger()
 
     # Bodies of answers.
@@ -487,6 +504,8 @@ class HTTPProtocol(Protocol):
             self._handlerFailed(Failure())
             return
         self._state = State.STREAMING
+        if self._record is not None:
+            self._record.begun(response)
         self._write(data)
         if self._batch:
             # What follows is written at once, so nothing may wait before it.
@@ -518,6 +537,8 @@ class HTTPProtocol(Protocol):
             return
         assert self._sender is not None
         sent = self._sender.data(data)
+        if self._record is not None:
+            self._record.sent(len(data))
         if sent:
             self.transport.writeSequence(sent)
 
@@ -528,6 +549,8 @@ class HTTPProtocol(Protocol):
         self._pending = self._producer = None
         data, closes = self._sender.end()
         self._sender = None
+        if self._record is not None:
+            self._record.ended(True)
         if data:
             self.transport.write(data)
         self._answered(closes)
@@ -769,11 +792,13 @@ class HTTPFactory(Factory):
         *,
         limits: Limits | None = None,
         server: bytes | None = b"ktcp",
+        accessLog: AccessLog | None = None,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
+        @param accessLog: Gets a line for each answer.
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
         @raise ValueError: The Server header would split.
@@ -782,6 +807,7 @@ class HTTPFactory(Factory):
             Headers.of({"Server": server})
         self.handler = handler
         self.limits = limits = limits or Limits()
+        self.accessLog = accessLog
         self.door = Door(limits)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)

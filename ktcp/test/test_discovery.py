@@ -154,6 +154,25 @@ class DiscoverTests(SynchronousTestCase):
             self.assertEqual(self.complaint(f"P('b', 'B', 'x', 1, {parameters})"), line)
             self.forget(f"ktcptest{id(self)}")
 
+    def test_ownParameters(self) -> None:
+        """
+        ktcp's own protocols may have options that do not begin with their name,
+        as long as nobody else has them.
+        """
+        found = self.discover(
+            ktcp_plugin=f"{IMPORTS}x = P('a', 'A', 'x', 1, [Parameter('root', '')])\n"
+            "y = P('b', 'B', 'x', 1, [Parameter('port', '')])\n"
+            "z = P('c', 'C', 'x', 1, [Parameter('root', '')])"
+        )
+        self.assertEqual([each.name for each in found.plugins], ["a"])
+        self.assertEqual(
+            found.complaints,
+            [
+                "plugin ktcp_plugin.y: --port belongs to ktcp itself; it is not served",
+                "plugin ktcp_plugin.z: --root belongs to ktcp_plugin.x; it is not served",
+            ],
+        )
+
     def test_incomplete(self) -> None:
         """
         What says it is a plugin, and is not, is told what it lacks.

@@ -28,6 +28,7 @@ import ktcp
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.test.peers import peer
 from ktcp.test.support import stopAfter
+from ktcp.testing import MemoryConnection, parseResponses, request
 
 CHECKOUT = Path(ktcp.__file__).parent.parent
 EXAMPLES = CHECKOUT / "docs" / "examples"
@@ -214,6 +215,48 @@ class EmbedTests(TestCase):
         _, _, site = await self.listen()
         answer = await exchange(site, b"GET / HTTP/1.0\r\n\r\n")
         self.assertTrue(answer.endswith(b"\r\n\r\nhello from twisted.web"), answer)
+
+
+class RoutesTests(SynchronousTestCase):
+    """
+    The program of the how-to on routers.
+    """
+
+    def ask(self, *requests: bytes) -> list[tuple[int, bytes]]:
+        """
+        Send requests over one connection to a fresh copy of the program.
+        """
+        connection = MemoryConnection(
+            ktcp.HTTPFactory(load(EXAMPLES / "routes.py").router, reactor=Clock())
+        )
+        connection.send(b"".join(requests))
+        return [(one.status, one.body) for one in parseResponses(connection.received, closed=False)]
+
+    def test_parameter(self) -> None:
+        """
+        A user is told by id, and renamed.
+        """
+        self.assertEqual(
+            self.ask(
+                request("/users/1"),
+                request("/users/1", "PUT", body=b"Grace"),
+                request("/users/1"),
+                request("/users/3"),
+            ),
+            [(200, b"Ada"), (204, b""), (200, b"Grace"), (404, b"")],
+        )
+
+    def test_tail(self) -> None:
+        """
+        A tail keeps its segments apart.
+        """
+        self.assertEqual(self.ask(request("/files/a/b%2Fc")), [(200, b"a > b/c")])
+
+    def test_mount(self) -> None:
+        """
+        What is mounted sees the rest of the target.
+        """
+        self.assertEqual(self.ask(request("/old/a?b", "DELETE")), [(200, b"the old site, /a?b")])
 
 
 class ReadmeTests(TestCase):

@@ -4,7 +4,11 @@ Tests for L{ktcp.http.handlers}.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.plugins.ktcp_plugin import http
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.door import Door
@@ -13,7 +17,7 @@ from ktcp.http.handlers import hello, makeHTTP
 from ktcp.http.limits import Limits
 from ktcp.http.message import Request, Response
 from ktcp.interfaces import Context
-from ktcp.testing import PEER, MemoryConnection, parseResponses, request
+from ktcp.testing import PEER, MemoryConnection, ReceivedResponse, parseResponses, request
 
 
 class HelloTests(SynchronousTestCase):
@@ -44,6 +48,9 @@ class HelloTests(SynchronousTestCase):
             self.assertEqual((501, b"501 Not Implemented\n"), (response.status, response.body))
 
 
+DEFAULTS = {each.name: each.default for each in http.parameters}
+
+
 class MakeHTTPTests(SynchronousTestCase):
     """
     What C{twistd ktcp} serves.
@@ -54,7 +61,7 @@ class MakeHTTPTests(SynchronousTestCase):
         The factory greets, and keeps its deadlines on the reactor it was given.
         """
         clock = Clock()
-        factory = makeHTTP({}, Context(reactor=clock))
+        factory = makeHTTP(DEFAULTS, Context(reactor=clock))
         connection = MemoryConnection(factory)
         self.assertEqual(1, len(clock.getDelayedCalls()))
         connection.send(request() + request(method="HEAD") + request(method="DELETE"))
@@ -65,3 +72,67 @@ class MakeHTTPTests(SynchronousTestCase):
         self.assertEqual([b"ktcp"] * 3, [one.headers.get("server") for one in got])
         connection.lose()
         self.assertEqual([], clock.getDelayedCalls())
+
+    def answer(self, target: str, **parameters: object) -> ReceivedResponse:
+        """
+        What is answered by a server with some parameters.
+        """
+        given = {name.replace("_", "-"): value for name, value in parameters.items()}
+        factory = makeHTTP({**DEFAULTS, **given}, Context(MemoryReactorClock()))
+        connection = MemoryConnection(factory)
+        connection.send(request(target))
+        [response] = parseResponses(connection.received, closed=False)
+        return response
+
+    def test_diagnostics(self) -> None:
+        """
+        The diagnostics are there when they are asked for, the greeting stays.
+        """
+        self.assertEqual(self.answer("/fib/10").body, b"Hello World!")
+        self.assertEqual(self.answer("/fib/10", diagnostics=True).body, b"55\n")
+        self.assertEqual(self.answer("/", diagnostics=True).body, b"Hello World!")
+
+    def test_server(self) -> None:
+        """
+        The Server header is what the operator wants it to be, or none.
+        """
+        self.assertEqual(self.answer("/", server_header="x/1").headers.get("Server"), b"x/1")
+        self.assertNotIn("Server", self.answer("/", no_server_header=True).headers)
+
+    def test_accessLog(self) -> None:
+        """
+        The access log is written by the second, reopened when it is asked to,
+        and complete when the reactor has stopped.
+        """
+        reactor = MemoryReactorClock()
+        context = Context(reactor)
+        path = Path(self.mktemp())
+        factory = makeHTTP({**DEFAULTS, "access-log": str(path)}, context)
+        connection = MemoryConnection(factory)
+        connection.send(request("/1"))
+        reactor.advance(1)
+        self.assertIn('"GET /1 HTTP/1.1" 200 12 ', path.read_text())
+        path.unlink()
+        [reopen] = context.reopening
+        reopen()
+        self.assertTrue(path.exists())
+        connection.send(request("/2"))
+        close, arguments, keywords = reactor.triggers["after"]["shutdown"][0]
+        close(*arguments, **keywords)
+        self.assertIn("GET /2 ", path.read_text())
+        connection.lose()
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_doNotGoTogether(self) -> None:
+        """
+        Options that contradict, or are without effect, are refused by name.
+        """
+        missing = self.mktemp() + "/log"
+        for parameters, option in (
+            ({"access-log-format": "json"}, "--access-log-format: "),
+            ({"server-header": "x", "no-server-header": True}, "--no-server-header: "),
+            ({"access-log": missing}, f"--access-log {missing}: No such file or directory"),
+        ):
+            context = Context(MemoryReactorClock())
+            error = self.assertRaises(ValueError, makeHTTP, {**DEFAULTS, **parameters}, context)
+            self.assertTrue(str(error).startswith(option), error)

@@ -34,6 +34,7 @@ class PublicTests(SynchronousTestCase):
                 "Headers",
                 "Request",
                 "Response",
+                "Router",
                 "__version__",
             ],
         )

@@ -8,7 +8,15 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.parameters import backlog, integerBetween, interface, port, workers
+from ktcp.parameters import (
+    backlog,
+    headerValue,
+    integerBetween,
+    interface,
+    oneOf,
+    port,
+    workers,
+)
 
 
 class CheckTests(SynchronousTestCase):
@@ -52,6 +60,24 @@ class CheckTests(SynchronousTestCase):
         self.assertRaises(ValueError, port, "65536")
         self.assertEqual(backlog("2147483647"), 2**31 - 1)
         self.assertRaises(ValueError, backlog, "2147483648")
+
+    def test_oneOf(self) -> None:
+        """
+        A word is one of those there are, in the same case.
+        """
+        check = oneOf("one", "two")
+        self.assertEqual([check("one"), check("two")], ["one", "two"])
+        for text in ("", "One", "three", "one "):
+            error = self.assertRaises(ValueError, check, text)
+            self.assertEqual(str(error), "one or two")
+
+    def test_headerValue(self) -> None:
+        """
+        A value of a header cannot end it, and is read as it was written.
+        """
+        self.assertEqual(headerValue("my server/1.0 (x)"), "my server/1.0 (x)")
+        for text in ("", " ", " a", "a ", "a\r\nb: c", "a\tb", "a\0", "\xe9", "\u0435"):
+            self.assertRaises(ValueError, headerValue, text)
 
     def test_workers(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 import resource
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,42 @@ class ProcessTests(TestCase):
                 await client.closed
                 self.assertNotIn(b"Traceback", child.output[1])
                 self.assertFalse((child.folder / "twistd.pid").exists())
+
+    async def get(self, port: int, target: bytes) -> None:
+        """
+        Have a path answered.
+        """
+        endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
+        client: Client = await connectProtocol(endpoint, Client())
+        transport: Any = client.transport
+        transport.write(b"GET " + target + b" HTTP/1.0\r\n\r\n")
+        await client.closed
+
+    async def test_accessLog(self) -> None:
+        """
+        The access log is complete when the server has stopped; SIGHUP and
+        SIGUSR1 have it begin anew where it was moved away, and stop nothing.
+        """
+        child = spawn(self, [*TWISTD, "--no-echo", "--port=0", "--access-log=a.log"])
+        port = portOf(await child.said("ktcp: listening protocol=http "))
+        log = child.folder / "a.log"
+        for name in ("HUP", "USR1"):
+            log.rename(child.folder / f"{name}.log")
+            transport: Any = child.transport
+            transport.signalProcess(getattr(signal, f"SIG{name}"))
+            # The first may come in together with the signal; by the second
+            # one the reactor has had a turn for it.
+            for number in (b"1", b"2"):
+                await self.get(port, b"/%b/%b" % (name.encode(), number))
+            self.assertTrue(log.exists())
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        # Where a line is depends on when its second was over.
+        written = "".join(path.read_text() for path in child.folder.glob("*.log"))
+        self.assertEqual(
+            sorted(re.findall(r'"GET (.*) HTTP/1.0" 200 12 "-" "-"\n', written)),
+            ["/HUP/1", "/HUP/2", "/USR1/1", "/USR1/2"],
+        )
 
     async def refused(self, child: Child) -> str:
         """

@@ -106,7 +106,7 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
 
     from ktcp.discovery import discover
     from ktcp.options import RESERVED, Refusal, optionsFor
-    from ktcp.service import assemble, stopOnSignals
+    from ktcp.service import assemble, reopenOnSignals, stopOnSignals
     from ktcp.workers.reports import Reporter
     from ktcp.workers.sockets import Handed, InheritingReactor
 
@@ -126,6 +126,7 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     globalLogBeginner.beginLoggingTo([reporter])
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.callWhenRunning(stopOnSignals, reactor, (signal.SIGTERM,))
+    reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGUSR1,))
     reactor.callWhenRunning(reporter.report, {"ready": True})
     reactor.run()
     sys.exit(0)

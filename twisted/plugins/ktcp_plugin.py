@@ -9,6 +9,7 @@ from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from ktcp.endpoint.parser import KTCPServerParser
+from ktcp.parameters import Parameter, headerValue, oneOf
 from ktcp.plugin import ProtocolPlugin
 
 ktcp = ServiceMaker(
@@ -23,6 +24,31 @@ http = ProtocolPlugin(
     "HTTP/1.1 (RFC 9110, 9112)",
     "ktcp.http.handlers.makeHTTP",
     defaultPort=8081,
+    parameters=(
+        Parameter(
+            "diagnostics",
+            "Serve /echo, /delay/SECONDS, /status/CODE, /bytes/N, /stream/N, /headers and /fib/N, "
+            "too, to try clients with.",
+            False,
+            None,
+        ),
+        Parameter(
+            "access-log",
+            "Write a line for each answer at the end of this file; - is stdout.",
+            None,
+            str,
+            "PATH",
+        ),
+        Parameter(
+            "access-log-format",
+            "How: combined, as Apache and nginx do, or json, an object for each line.",
+            "combined",
+            oneOf("combined", "json"),
+            "FORMAT",
+        ),
+        Parameter("server-header", "The Server header of answers.", "ktcp", headerValue, "TEXT"),
+        Parameter("no-server-header", "Send no Server header.", False, None),
+    ),
 )
 echo = ProtocolPlugin(
     "echo",

@@ -1,0 +1,588 @@
+# -*- test-case-name: ktcp.test.test_http_accesslog -*-
+"""
+The access log: a line for each answer, in one of two formats.
+
+C{combined} is the format of Apache and nginx by that name, and nothing but it,
+so that what reads theirs reads this.  C{json} is an object on each line, and
+has the version, the time taken and whether the answer was complete, too.
+
+A line is made when its answer is complete, from parts that are kept: most
+clients ask for the same again, in the same second.  A L{Recorder} does that for
+one connection; the L{AccessLog} that they share gathers lines in memory and
+writes them with one write(2) for each second or 64 KiB.
+
+A client decides what is in most fields, so quotes, backslashes and all that is
+not printable ASCII are escaped: a line is one answer, whoever asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import stat
+from collections.abc import Callable
+from functools import lru_cache
+from time import gmtime, perf_counter, strftime, time
+from typing import Any, NamedTuple, Protocol
+
+from twisted.logger import Logger
+
+from ktcp.http.message import Headers, Request, RequestHead, Response
+
+_log = Logger()
+
+# Seconds and bytes that lines wait at most, when the file takes them.
+_INTERVAL = 1.0
+_BATCH = 64 * 1024
+# Bytes that wait when it does not; what goes beyond is counted and dropped.
+_BOUND = 4 * 1024 * 1024
+# What a pipe that poll(2) calls writable takes without waiting (PIPE_BUF).
+_PIECE = 4096
+
+# In a field of the combined format: what would end it, or is not to be shown
+# to a terminal.
+_UNSAFE = re.compile(rb'[^\x20-\x7e]|["\\]')
+
+# Heads up to so many bytes have their client's part kept: see L{_Parts}.
+_LONGEST = 2048
+
+# The status of a request whose client left before it was answered, as nginx
+# writes it; it never goes over the wire.
+CLIENT_LEFT = 499
+
+
+class _Parts(NamedTuple):
+    """
+    What a line says of a request, escaped: before and behind the status.
+    """
+
+    before: bytes
+    behind: bytes
+
+
+class Format(Protocol):
+    """
+    Makes lines.
+
+    @cvar isTimed: Lines tell how long the answer took, so that no two are alike.
+    """
+
+    isTimed: bool
+
+    def moment(self, seconds: float) -> bytes:
+        """
+        @return: A time of day, from seconds since the epoch.
+        """
+
+    def peer(self, address: Any) -> bytes:
+        """
+        @return: The client's address.
+        """
+
+    def request(self, head: RequestHead | None) -> _Parts:
+        """
+        @param head: L{None}: it could not be read.
+        """
+
+    def line(
+        self,
+        moment: bytes,
+        peer: bytes,
+        parts: _Parts,
+        status: int,
+        sent: int,
+        complete: bool,
+    ) -> bytes:
+        """
+        @param sent: Bytes of the body.
+        @return: The line; for a timed one, all but what L{timed} adds.
+        """
+
+    def timed(self, line: bytes, seconds: float) -> bytes:
+        """
+        @param seconds: From when the handler got the request.
+        @return: The whole line.
+        """
+
+
+def _escaped(text: bytes | None) -> bytes:
+    """
+    Escape as Apache does; what is missing is a hyphen.
+    """
+    if not text:
+        return b"-"
+    return _UNSAFE.sub(_escape, text)
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    byte = match[0]
+    return b"\\" + byte if byte in b'"\\' else b"\\x%02x" % ord(byte)
+
+
+class Combined:
+    """
+    C{%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i"}, times in UTC.
+    """
+
+    isTimed = False
+
+    def moment(self, seconds: float) -> bytes:
+        """
+        See L{Format.moment}.
+        """
+        # Not strftime("%b"), whose months depend on the locale.
+        when = gmtime(seconds)
+        month = "JanFebMarAprMayJunJulAugSepOctNovDec"[when.tm_mon * 3 - 3 : when.tm_mon * 3]
+        return strftime(f"%d/{month}/%Y:%H:%M:%S +0000", when).encode()
+
+    def peer(self, address: Any) -> bytes:
+        """
+        See L{Format.peer}.
+        """
+        host: str = getattr(address, "host", "-")
+        return host.encode("ascii", "backslashreplace")
+
+    def request(self, head: RequestHead | None) -> _Parts:
+        """
+        See L{Format.request}.
+        """
+        if head is None:
+            return _Parts(b"-", b'"-" "-"')
+        # A method is a token (RFC 9110, 5.6.2): nothing in it to escape.
+        line = b"%b %b HTTP/%b" % (head.method, _escaped(head.target), head.httpVersion)
+        behind = _kept if len(head.raw) <= _LONGEST else _client
+        return _Parts(line, behind(head.headers))
+
+    def line(
+        self,
+        moment: bytes,
+        peer: bytes,
+        parts: _Parts,
+        status: int,
+        sent: int,
+        complete: bool,
+    ) -> bytes:
+        """
+        See L{Format.line}.
+        """
+        return b'%b - - [%b] "%b" %d %d %b\n' % (
+            peer,
+            moment,
+            parts.before,
+            status,
+            sent,
+            parts.behind,
+        )
+
+    def timed(self, line: bytes, seconds: float) -> bytes:
+        """
+        See L{Format.timed}.
+        """
+        return line
+
+
+def _client(headers: Headers) -> bytes:
+    return b'"%b" "%b"' % (_escaped(headers.get(b"referer")), _escaped(headers.get(b"user-agent")))
+
+
+# Clients vary their target, and send the same headers with it.
+_kept = lru_cache(maxsize=512)(_client)
+
+
+class JSONLines:
+    """
+    One JSON object a line, pure ASCII; bytes above that are read as Latin-1.
+    """
+
+    isTimed = True
+
+    def moment(self, seconds: float) -> bytes:
+        """
+        See L{Format.moment}.
+        """
+        return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds)).encode()
+
+    def peer(self, address: Any) -> bytes:
+        """
+        See L{Format.peer}.
+        """
+        return _quoted(getattr(address, "host", None))
+
+    def request(self, head: RequestHead | None) -> _Parts:
+        """
+        See L{Format.request}.
+        """
+        if head is None:
+            values: list[bytes | None] = [None] * 5
+        else:
+            get = head.headers.get
+            values = [head.method, head.target, head.httpVersion]
+            values += [get(b"referer"), get(b"user-agent")]
+        texts = [_quoted(None if value is None else value.decode("latin-1")) for value in values]
+        before = b'"method": %b, "target": %b, "version": %b' % tuple(texts[:3])
+        return _Parts(before, b'"referer": %b, "userAgent": %b' % tuple(texts[3:]))
+
+    def line(
+        self,
+        moment: bytes,
+        peer: bytes,
+        parts: _Parts,
+        status: int,
+        sent: int,
+        complete: bool,
+    ) -> bytes:
+        """
+        See L{Format.line}.
+        """
+        return (
+            b'{"time": "%b", "peer": %b, %b, "status": %d, "bytes": %d, "complete": %b, %b, '
+            b'"durationUs": '
+            % (
+                moment,
+                peer,
+                parts.before,
+                status,
+                sent,
+                b"true" if complete else b"false",
+                parts.behind,
+            )
+        )
+
+    def timed(self, line: bytes, seconds: float) -> bytes:
+        """
+        See L{Format.timed}.
+        """
+        return b"%b%d}\n" % (line, seconds * 1e6)
+
+
+def _quoted(text: str | None) -> bytes:
+    return json.dumps(text).encode("ascii")
+
+
+FORMATS: dict[str, Callable[[], Format]] = {"combined": Combined, "json": JSONLines}
+
+
+class AccessLog:
+    """
+    Lines on their way to a file.
+
+    One that is moved away is noticed at the next write, and a new one is opened
+    in its place: no signal is needed to rotate it, by as many processes as
+    share it; each writes whole lines at its end (O_APPEND).
+    """
+
+    def __init__(
+        self,
+        path: str,
+        format: str = "combined",
+        *,
+        reactor: Any,
+        wallClock: Callable[[], float] = time,
+        clock: Callable[[], float] = perf_counter,
+    ) -> None:
+        """
+        @param path: Of the file, which is made if there is none; C{-} is stdout.
+        @param format: One of L{FORMATS}.
+        @param reactor: Gives a turn once a second while there are lines.
+        @param wallClock: Tells seconds since the epoch.
+        @param clock: Tells seconds, and is never set back.
+        @raise OSError: The file cannot be opened.
+        """
+        # A daemon changes its directory once this is made.
+        self._path = None if path == "-" else os.path.abspath(path)
+        self.format = FORMATS[format]()
+        self.moment = b""
+        self.until = float("-inf")
+        self._reactor = reactor
+        self._wallClock = wallClock
+        self.clock = clock
+        self._lines: list[bytes] = []
+        self._size = 0
+        # The size at which there is more to do than to append a line.
+        self._room = 0
+        self._isStuck = False
+        self._dropped = 0
+        self._trouble = ""
+        self._turn: Any = None
+        self._file = self._open()
+
+    def recorder(self, handler: Callable[[Request], Any]) -> Recorder:
+        """
+        Make what writes lines for one connection.
+
+        @param handler: Answers its requests.
+        """
+        return Recorder(self, handler)
+
+    def setMoment(self, now: float) -> None:
+        """
+        Format C{moment}, the time of day, which stands until C{until}.
+
+        @param now: What C{clock} tells.
+        """
+        seconds = self._wallClock()
+        self.until = now + 1 - seconds % 1
+        self.moment = self.format.moment(seconds)
+
+    def write(self, line: bytes) -> None:
+        """
+        Have a line written, soon.
+        """
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size >= self._room:
+            self._full()
+
+    def _full(self) -> None:
+        """
+        There is no turn yet that would write the lines, or there are too many.
+        """
+        if self._isStuck:
+            self._size -= len(self._lines.pop())
+            self._dropped += 1
+            return
+        if self._turn is None:
+            self._turn = self._reactor.callLater(_INTERVAL, self._takeTurn)
+            self._room = _BATCH
+        if self._size >= _BATCH:
+            self.flush()
+
+    def _takeTurn(self) -> None:
+        self._turn = None
+        self.flush()
+        if self._isStuck:
+            self._turn = self._reactor.callLater(_INTERVAL, self._takeTurn)
+
+    def flush(self) -> None:
+        """
+        Write what waits, as far as the file takes it.
+        """
+        if not self._lines:
+            return
+        data = b"".join(self._lines)
+        if self._wasMoved():
+            self._swap()
+        try:
+            data = data[_writeSome(self._file, data) :]
+        except OSError as error:
+            self._complain(f"cannot write to it: {error.strerror}")
+        self._lines = [data] if data else []
+        self._size = len(data)
+        self._isStuck = bool(data)
+        self._room = _BOUND if data else 0 if self._turn is None else _BATCH
+        if not self._isStuck:
+            self._trouble = ""
+            if self._dropped:
+                self._complain(f"{self._dropped} lines were dropped while it took none")
+                self._dropped = 0
+
+    def reopen(self) -> None:
+        """
+        Write what waits, and let go of a file that was moved away although
+        there may be nothing to write.
+        """
+        self.flush()
+        if self._path is not None:
+            self._swap()
+
+    def close(self) -> None:
+        """
+        Write what waits, and close the file.
+        """
+        self.flush()
+        if self._turn is not None:
+            self._turn.cancel()
+            self._turn = None
+        if self._path is not None:
+            os.close(self._file)
+
+    def _open(self) -> int:
+        if self._path is None:
+            return 1
+        # Without O_NONBLOCK a FIFO that nobody reads would wait for a reader.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
+        return os.open(self._path, flags, 0o640)
+
+    def _wasMoved(self) -> bool:
+        if self._path is None:
+            return False
+        try:
+            return not os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except OSError:
+            return True
+
+    def _swap(self) -> None:
+        try:
+            before, self._file = self._file, self._open()
+        except OSError as error:
+            self._complain(f"cannot open it: {error.strerror}; the one before is written")
+        else:
+            os.close(before)
+
+    def _complain(self, trouble: str) -> None:
+        """
+        Say what is wrong, once for as long as it is the same.
+        """
+        if trouble != self._trouble:
+            self._trouble = trouble
+            _log.error(
+                "ktcp: access log {path}: {trouble}", path=self._path or "-", trouble=trouble
+            )
+
+
+def _writeSome(file: int, data: bytes) -> int:
+    """
+    Write what a file takes without waiting.
+
+    @return: How many bytes that was.
+    @raise OSError: It takes none, and not because it is full at the moment.
+    """
+    if stat.S_ISREG(os.fstat(file).st_mode):
+        return os.write(file, data)
+    # A pipe, a terminal, a socket: stdout may be any, and is shared with
+    # others, so it cannot be set to O_NONBLOCK.
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    written = 0
+    while written < len(data) and any(event & select.POLLOUT for _, event in poll.poll(0)):
+        written += os.write(file, data[written : written + _PIECE])
+    return written
+
+
+class Recorder:
+    """
+    Writes a line for each answer of one connection, whose handler it calls.
+
+    What a line was made of is kept with it, and compared by identity: the same
+    head, and the same answer in the same second, make the same line again.
+    """
+
+    __slots__ = (
+        "_answer",
+        "_began",
+        "_body",
+        "_clock",
+        "_handler",
+        "_head",
+        "_isTimed",
+        "_line",
+        "_log",
+        "_moment",
+        "_parts",
+        "_peer",
+        "_request",
+        "_sent",
+        "_status",
+    )
+
+    def __init__(self, log: AccessLog, handler: Callable[[Request], Any]) -> None:
+        self._log = log
+        self._handler = handler
+        self._clock = log.clock
+        self._isTimed = log.format.isTimed
+        # For this connection.
+        self._peer: bytes | None = None
+        # For the request that is being answered.
+        self._request: Request | None = None
+        self._began = 0.0
+        self._status = CLIENT_LEFT
+        self._sent = 0
+        # For the last line.
+        self._head: RequestHead | None = None
+        self._parts = _Parts(b"", b"")
+        self._answer: object = None
+        self._body: object = None
+        self._moment = b""
+        self._line = b""
+
+    def handle(self, request: Request) -> Any:
+        """
+        Hand a request to the handler.
+        """
+        self._request = request
+        self._began = self._clock()
+        return self._handler(request)
+
+    def answered(self, response: Response) -> None:
+        """
+        A request was answered, with a body of bytes.
+        """
+        request = self._request
+        assert request is not None
+        self._request = None
+        log = self._log
+        now = self._clock()
+        if now >= log.until:
+            log.setMoment(now)
+        if (
+            request.head is not self._head
+            or response.body is not self._body
+            or response.head is not self._answer
+            or log.moment is not self._moment
+        ):
+            self._answer = response.head
+            self._body = body = response.body
+            sent = 0 if request.head.method == b"HEAD" else len(body)
+            self._compose(request, response.status, sent, True)
+        line = self._line
+        log.write(log.format.timed(line, now - self._began) if self._isTimed else line)
+
+    def begun(self, response: Response) -> None:
+        """
+        The head of an answer has gone, its body follows.
+        """
+        self._status = response.status
+
+    def sent(self, count: int) -> None:
+        """
+        So many bytes of the body have gone.
+        """
+        self._sent += count
+
+    def ended(self, complete: bool) -> None:
+        """
+        The body has gone; or the connection has, if there is a request that was
+        not answered.
+        """
+        request = self._request
+        if request is None:
+            return
+        self._request = None
+        # No line like it is to be taken for it.
+        self._answer = None
+        self._finish(request, self._status, self._sent, complete)
+        self._status = CLIENT_LEFT
+        self._sent = 0
+
+    def refused(self, peer: Any, status: int, sent: int) -> None:
+        """
+        What came could not be read, or not to its end, and was answered so.
+        """
+        request, self._request = self._request, None
+        self._peer = self._log.format.peer(peer)
+        self._answer = None
+        self._finish(request, status, sent, True)
+
+    def _finish(self, request: Request | None, status: int, sent: int, complete: bool) -> None:
+        log = self._log
+        now = self._clock()
+        if now >= log.until:
+            log.setMoment(now)
+        self._compose(request, status, sent, complete)
+        log.write(log.format.timed(self._line, now - self._began if request else 0.0))
+
+    def _compose(self, request: Request | None, status: int, sent: int, complete: bool) -> None:
+        form = self._log.format
+        head = None
+        if request is not None:
+            head = request.head
+            if self._peer is None:
+                self._peer = form.peer(request.peer)
+        if head is None or head is not self._head:
+            self._head = head
+            self._parts = form.request(head)
+        self._moment = moment = self._log.moment
+        assert self._peer is not None
+        self._line = form.line(moment, self._peer, self._parts, status, sent, complete)

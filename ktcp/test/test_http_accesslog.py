@@ -1,0 +1,486 @@
+"""
+Tests for L{ktcp.http.accesslog}, most of them through a server that writes one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp import HTTPFactory, Request, Response
+from ktcp.http.accesslog import FORMATS, AccessLog
+from ktcp.http.protocol import Handler
+from ktcp.testing import MemoryConnection, request
+
+# 2026-11-22 12:34:56 UTC
+NOON = 1795350896
+
+
+def hello(request: Request) -> Response:
+    """
+    Answer at once.
+    """
+    return Response(200, b"hello", {"Content-Type": "text/plain"})
+
+
+class Harness(SynchronousTestCase):
+    """
+    A server that writes its log to a file.
+    """
+
+    def serve(self, handler: Handler = hello, format: str = "combined") -> MemoryConnection:
+        self.clock = Clock()
+        self.clock.advance(NOON)
+        self.path = Path(self.mktemp())
+        self.log = AccessLog(
+            str(self.path),
+            format,
+            reactor=self.clock,
+            wallClock=self.clock.seconds,
+            clock=self.clock.seconds,
+        )
+        self.addCleanup(self.log.close)
+        self.factory = HTTPFactory(handler, accessLog=self.log, reactor=Clock())
+        self.connection = MemoryConnection(self.factory)
+        self.addCleanup(self.connection.lose)
+        return self.connection
+
+    def lines(self) -> list[str]:
+        self.log.flush()
+        return self.path.read_text().splitlines()
+
+    def said(self) -> list[str]:
+        """
+        Collect from now on what is said about the log.
+        """
+        said: list[str] = []
+
+        def observe(event: Any) -> None:
+            if "trouble" in event:
+                said.append(event["trouble"])
+
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+        return said
+
+
+class CombinedTests(Harness):
+    """
+    The format of Apache and nginx.
+    """
+
+    def test_line(self) -> None:
+        """
+        A line has what it has there, in their order.
+        """
+        headers = {"Referer": "http://a/b", "User-Agent": "curl/8"}
+        self.serve().send(request("/a?b", headers=headers))
+        self.assertEqual(
+            self.lines(),
+            [
+                '192.0.2.1 - - [22/Nov/2026:12:34:56 +0000] "GET /a?b HTTP/1.1" 200 5 '
+                '"http://a/b" "curl/8"'
+            ],
+        )
+
+    def test_repeated(self) -> None:
+        """
+        The same request over again has its own line, with its own second.
+        """
+        self.serve()
+        for _ in range(3):
+            self.connection.send(request())
+            self.clock.advance(0.6)
+        self.assertEqual(
+            [re.findall(r":(\d\d) ", line) for line in self.lines()], [["56"], ["56"], ["57"]]
+        )
+
+    def test_pipelined(self) -> None:
+        """
+        Each request has the line of its own target, method and status.
+        """
+
+        def handler(request: Request) -> Response:
+            return Response(201 if request.target == b"/b" else 200, request.target)
+
+        self.serve(handler)
+        self.connection.send(
+            request("/") * 2
+            + request("/b")
+            + request("/", "HEAD")
+            + request("/bcd", "POST", body=b"x")
+            + request("/")
+        )
+        self.assertEqual(
+            [re.findall(r'"(.*?) HTTP/1.1" (.*?) "-" "-"$', line)[0] for line in self.lines()],
+            [
+                ("GET /", "200 1"),
+                ("GET /", "200 1"),
+                ("GET /b", "201 2"),
+                ("HEAD /", "200 0"),
+                ("POST /bcd", "200 4"),
+                ("GET /", "200 1"),
+            ],
+        )
+
+    def test_noForgery(self) -> None:
+        """
+        A client can neither end a field nor a line, nor reach a terminal.
+        """
+        headers = {"User-Agent": 'a" 200 5 "x\\', "Referer": b"\x9b31m\t\xe9"}
+        self.serve().send(request('/"\\x', headers=headers))
+        [line] = self.lines()
+        self.assertTrue(
+            line.endswith(r'"GET /\"\\x HTTP/1.1" 200 5 "\x9b31m\x09\xe9" "a\" 200 5 \"x\\"'),
+            line,
+        )
+
+    def test_unreadable(self) -> None:
+        """
+        What is no request has a line without one, also after one that was.
+        """
+        self.serve().send(request() + b"G\0T / HTTP/1.1\r\n\r\n")
+        first, second = self.lines()
+        self.assertIn('"GET / HTTP/1.1" 200', first)
+        self.assertRegex(second, r'^192.0.2.1 - - \[.*\] "-" 400 \d+ "-" "-"$')
+
+    def test_peers(self) -> None:
+        """
+        Every kind of address makes one field.
+        """
+        form = FORMATS["combined"]()
+        for address, text in (
+            (IPv6Address("TCP", "::1", 1), b"::1"),
+            (UNIXAddress(b"/a b"), b"-"),
+            (None, b"-"),
+        ):
+            self.assertEqual(form.peer(address), text)
+
+    def test_months(self) -> None:
+        """
+        Months are English, whatever the locale.
+        """
+        form = FORMATS["combined"]()
+        self.assertEqual(form.moment(0), b"01/Jan/1970:00:00:00 +0000")
+        self.assertEqual(form.moment(1e9), b"09/Sep/2001:01:46:40 +0000")
+        self.assertEqual(form.moment(1798761599), b"31/Dec/2026:23:59:59 +0000")
+
+
+class JSONTests(Harness):
+    """
+    One object a line.
+    """
+
+    def objects(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.lines()]
+
+    def test_line(self) -> None:
+        """
+        A line has all fields, apart.
+        """
+        headers = {"Referer": 'a"\\', "User-Agent": b"\xe9\x9b"}
+        answer: Deferred[Response] = Deferred()
+        self.serve(lambda request: answer, "json")
+        self.connection.send(request('/"?b', "POST", headers, version=b"1.0"))
+        self.clock.advance(0.25)
+        answer.callback(Response(404, b"no"))
+        self.assertEqual(
+            self.objects(),
+            [
+                {
+                    "time": "2026-11-22T12:34:56Z",
+                    "peer": "192.0.2.1",
+                    "method": "POST",
+                    "target": '/"?b',
+                    "version": "1.0",
+                    "status": 404,
+                    "bytes": 2,
+                    "durationUs": 250000,
+                    "complete": True,
+                    "referer": 'a"\\',
+                    "userAgent": "\xe9\x9b",
+                }
+            ],
+        )
+        self.assertTrue(self.path.read_text().isascii())
+
+    def test_missing(self) -> None:
+        """
+        What is missing is null.
+        """
+        self.serve(format="json").send(request() + b"\0")
+        first, second = self.objects()
+        self.assertEqual((first["referer"], first["userAgent"]), (None, None))
+        self.assertEqual((second["method"], second["target"], second["status"]), (None, None, 400))
+
+    def test_streamed(self) -> None:
+        """
+        A streamed answer counts the bytes of its body, not of its framing, and
+        has its line when it is complete.
+        """
+        more: Deferred[None] = Deferred()
+
+        async def body() -> Any:
+            yield b"abc"
+            await more
+            yield b"de"
+
+        self.serve(lambda request: Response(200, body()), "json").send(request())
+        self.assertEqual(self.lines(), [])
+        self.clock.advance(2)
+        more.callback(None)
+        [line] = self.objects()
+        told = line["status"], line["bytes"], line["durationUs"], line["complete"]
+        self.assertEqual(told, (200, 5, 2000000, True))
+        # Nothing of it is left for the next one.
+        self.connection.send(request(method="HEAD"))
+        self.assertEqual([line["bytes"] for line in self.objects()], [5, 0])
+
+    def test_clientLeaves(self) -> None:
+        """
+        A client that leaves in the middle has a line that says so, one; one
+        that leaves later has none.
+        """
+
+        async def body() -> Any:
+            yield b"abc"
+            await Deferred()
+
+        for handler, told in (
+            (lambda request: Response(200, body()), (200, 3, False)),
+            (lambda request: Deferred(), (499, 0, False)),
+            (hello, (200, 5, True)),
+        ):
+            for leave in (MemoryConnection.lose, MemoryConnection.finish):
+                self.serve(handler, "json").send(request())
+                leave(self.connection)
+                self.connection.lose()
+                [line] = self.objects()
+                self.assertEqual((line["status"], line["bytes"], line["complete"]), told)
+
+    def test_bodyFails(self) -> None:
+        """
+        A body that breaks off has an incomplete line.
+        """
+
+        async def body() -> Any:
+            yield b"abc"
+            raise ValueError("oops")
+
+        self.serve(lambda request: Response(200, body()), "json").send(request())
+        self.flushLoggedErrors(ValueError)
+        self.assertTrue(self.connection.closed)
+        [line] = self.objects()
+        self.assertEqual((line["bytes"], line["complete"]), (3, False))
+
+    def test_refusedBody(self) -> None:
+        """
+        A request whose body is broken has one line, with its target.
+        """
+
+        async def handler(request: Request) -> Response:
+            return Response(200, await request.body.read())
+
+        self.serve(handler, "json")
+        head = request("/a", "POST", {"Transfer-Encoding": "chunked"})
+        self.connection.send(head + b"x\r\n")
+        self.connection.finish()
+        [line] = self.objects()
+        self.assertEqual((line["target"], line["status"]), ("/a", 400))
+
+    def test_handlerFails(self) -> None:
+        """
+        A handler that fails is the 500 that the client got.
+        """
+
+        def handler(request: Request) -> Response:
+            raise ValueError("oops")
+
+        self.serve(handler, "json").send(request())
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual([line["status"] for line in self.objects()], [500])
+
+
+class WritingTests(Harness):
+    """
+    How lines come into the file.
+    """
+
+    def inFile(self) -> int:
+        return self.path.read_bytes().count(b"\n")
+
+    def test_everySecond(self) -> None:
+        """
+        Lines are written together, a second after the first; a server that
+        idles has no timer.
+        """
+        self.serve()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.connection.send(request() * 3)
+        self.clock.advance(0.99)
+        self.assertEqual(self.inFile(), 0)
+        self.clock.advance(0.01)
+        self.assertEqual(self.inFile(), 3)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_batches(self) -> None:
+        """
+        Or before, when there are 64 KiB of them.
+        """
+        self.serve().send(request() * 1000)
+        written = self.path.stat().st_size
+        self.assertGreaterEqual(written, 65536)
+        self.assertLess(written, 65536 + 200)
+
+    def test_close(self) -> None:
+        """
+        Nothing is lost when the server stops, and no timer is left.
+        """
+        self.serve()
+        path = Path(self.mktemp())
+        log = AccessLog(str(path), reactor=self.clock)
+        log.write(b"line\n")
+        log.close()
+        self.assertEqual(path.read_bytes(), b"line\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_moved(self) -> None:
+        """
+        A file that was moved away is followed by a new one, by itself.
+        """
+        self.serve().send(request("/1"))
+        self.clock.advance(1)
+        old = self.path.rename(self.mktemp())
+        self.connection.send(request("/2"))
+        self.clock.advance(1)
+        self.assertEqual(old.read_bytes().count(b"\n"), 1)
+        self.assertIn("GET /2 ", self.path.read_text())
+
+    def test_reopen(self) -> None:
+        """
+        Reopening makes the new file at once, and lets go of the old one, even
+        if there is nothing to write.
+        """
+        self.serve()
+        old = self.path.rename(self.mktemp())
+        self.log.reopen()
+        self.assertTrue(self.path.exists())
+        self.connection.send(request())
+        self.clock.advance(1)
+        self.assertEqual((old.read_bytes(), self.inFile()), (b"", 1))
+
+    def test_cannotReopen(self) -> None:
+        """
+        If no new file can be made, the old one is written, and that is said once.
+        """
+        self.serve()
+        folder = Path(self.mktemp())
+        folder.mkdir()
+        path = folder / "log"
+        log = AccessLog(str(path), reactor=self.clock)
+        self.addCleanup(log.close)
+        moved = folder.rename(self.mktemp())
+        said = self.said()
+        for _ in range(2):
+            log.write(b"line\n")
+            log.reopen()
+        self.assertEqual((moved / "log").read_bytes(), b"line\nline\n")
+        self.assertEqual(
+            set(said), {"cannot open it: No such file or directory; the one before is written"}
+        )
+
+    def pipe(self) -> tuple[AccessLog, int]:
+        """
+        A log into a pipe that nobody reads yet.
+        """
+        self.serve()
+        path = self.mktemp()
+        os.mkfifo(path)
+        reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        log = AccessLog(path, reactor=self.clock)
+        self.addCleanup(log.close)
+        return log, reader
+
+    def drain(self, log: AccessLog, reader: int) -> bytes:
+        """
+        Read all that the log has for the pipe.
+        """
+        parts = []
+        for _ in range(200):
+            self.clock.advance(1)
+            try:
+                while part := os.read(reader, 65536):
+                    parts.append(part)
+            except BlockingIOError:
+                continue
+        return b"".join(parts)
+
+    def test_fullPipe(self) -> None:
+        """
+        A pipe that is not read holds nobody up; what waits comes in order once
+        it is, and nothing waits after that.
+        """
+        log, reader = self.pipe()
+        lines = [b"%06d %b\n" % (number, b"x" * 93) for number in range(5000)]
+        for line in lines:
+            log.write(line)
+        self.assertEqual(self.drain(log, reader), b"".join(lines))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_bounded(self) -> None:
+        """
+        What does not fit in 4 MiB is dropped and counted, in whole lines.
+        """
+        log, reader = self.pipe()
+        said = self.said()
+        for number in range(60_000):
+            log.write(b"%06d %b\n" % (number, b"x" * 93))
+        got = self.drain(log, reader)
+        self.assertLess(len(got), 4 * 1024 * 1024 + 200_000)
+        self.assertEqual({len(line) for line in got.splitlines()}, {100})
+        dropped = 60_000 - got.count(b"\n")
+        self.assertGreater(dropped, 0)
+        self.assertEqual(said, [f"{dropped} lines were dropped while it took none"])
+
+    def test_noReader(self) -> None:
+        """
+        A pipe that nobody will read is an error at the start, not a hang.
+        """
+        path = self.mktemp()
+        os.mkfifo(path)
+        self.assertRaises(OSError, AccessLog, path, reactor=Clock())
+
+    def test_standardOutput(self) -> None:
+        """
+        A hyphen is stdout, which is neither closed nor reopened.
+        """
+        log = AccessLog("-", reactor=Clock())
+        log.reopen()
+        log.close()
+        os.fstat(1)
+
+    def test_noSpace(self) -> None:
+        """
+        A full disk costs the server nothing but lines, and is said once.
+        """
+        if not os.access("/dev/full", os.W_OK):
+            self.skipTest("needs /dev/full")
+        self.serve()
+        said = self.said()
+        log = AccessLog("/dev/full", reactor=self.clock)
+        for _ in range(3):
+            log.write(b"line\n")
+            self.clock.advance(1)
+        self.assertEqual(said, ["cannot write to it: No space left on device"])
+        log.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])

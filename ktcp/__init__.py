@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ktcp.echo import ChargenFactory, DiscardFactory, EchoFactory
     from ktcp.http.message import Headers, Request, Response
     from ktcp.http.protocol import HTTPFactory
+    from ktcp.http.static import StaticFiles
 
 __version__ = "0.1.0.dev0"
 
@@ -27,6 +28,7 @@ __all__ = [
     "Headers",
     "Request",
     "Response",
+    "StaticFiles",
     "__version__",
 ]
 
@@ -38,6 +40,7 @@ _ROOMS = {
     "Headers": "ktcp.http.message",
     "Request": "ktcp.http.message",
     "Response": "ktcp.http.message",
+    "StaticFiles": "ktcp.http.static",
 }
 
 

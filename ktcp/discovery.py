@@ -61,7 +61,7 @@ def discover(
         for name, plugin in _pluginsOf(cache[key], found.complaints):
             where = f"{cache[key].moduleName}.{name}"
             try:
-                options = _check(plugin)
+                options = _check(plugin, key == OWN)
                 _claim(options, where, owners)
             except ValueError as error:
                 found.complaints.append(f"plugin {where}: {error}; it is not served")
@@ -104,10 +104,11 @@ def _pluginsOf(
                 yield cached.name, plugin
 
 
-def _check(plugin: IProtocolPlugin) -> list[str]:
+def _check(plugin: IProtocolPlugin, isOwn: bool) -> list[str]:
     """
     Check that a plugin is what L{IProtocolPlugin} says.
 
+    @param isOwn: It is one of ktcp's, which may name its parameters freely.
     @return: The names of the options it adds.
     @raise ValueError: It is not, and how.
     """
@@ -121,10 +122,10 @@ def _check(plugin: IProtocolPlugin) -> list[str]:
         raise ValueError(f"its description is {plugin.description!r}; it must be one line of text")
     if not (port is None or (type(port) is int and 0 <= port <= 65535)):
         raise ValueError(f"its default port is {port!r}; it must be from 0 to 65535, or None")
-    return [name, f"{name}-port", f"no-{name}", *_checkParameters(plugin)]
+    return [name, f"{name}-port", f"no-{name}", *_checkParameters(plugin, isOwn)]
 
 
-def _checkParameters(plugin: IProtocolPlugin) -> Iterator[str]:
+def _checkParameters(plugin: IProtocolPlugin, isOwn: bool) -> Iterator[str]:
     """
     Check a plugin's own parameters, and name them.
 
@@ -138,7 +139,7 @@ def _checkParameters(plugin: IProtocolPlugin) -> Iterator[str]:
         if not isinstance(parameter, Parameter):
             raise ValueError(f"{parameter!r} is not a ktcp.parameters.Parameter")
         name = parameter.name
-        if not (NAME.fullmatch(name) and name.startswith(f"{plugin.name}-")):
+        if not (NAME.fullmatch(name) and (isOwn or name.startswith(f"{plugin.name}-"))):
             raise ValueError(f"its parameter {name!r} must be named {plugin.name}-SOMETHING")
         yield name
 

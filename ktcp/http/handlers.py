@@ -6,12 +6,12 @@ Handlers that come with ktcp, and how C{twistd ktcp} makes its HTTP factory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ktcp.http.message import Headers, Request, Response
 
 if TYPE_CHECKING:
-    from ktcp.http.protocol import HTTPFactory
+    from ktcp.http.protocol import Handler, HTTPFactory
     from ktcp.interfaces import Context
 
 _PLAIN = Headers.of({"Content-Type": "text/plain"})
@@ -34,4 +34,28 @@ def makeHTTP(parameters: Mapping[str, object], context: Context) -> HTTPFactory:
     """
     from ktcp.http.protocol import HTTPFactory
 
-    return HTTPFactory(hello, reactor=context.reactor)
+    handler = hello if parameters.get("root") is None else _files(parameters, context)
+    for name in _OF_FILES:
+        if handler is hello and parameters.get(name):
+            raise ValueError(f"--{name}: is about files; give --root too")
+    return HTTPFactory(handler, reactor=context.reactor)
+
+
+# Parameters that say nothing without the root.
+_OF_FILES = ("no-listing", "hidden", "follow-symlinks", "cache-control")
+
+
+def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
+    from ktcp.http.static import StaticFiles
+
+    try:
+        return StaticFiles(
+            parameters["root"],
+            listing=not parameters["no-listing"],
+            hidden=parameters["hidden"],
+            followSymlinks=parameters["follow-symlinks"],
+            cacheControl=parameters["cache-control"],
+            reactor=context.reactor,
+        )
+    except OSError as error:
+        raise ValueError(f"--root {parameters['root']}: {error.strerror}") from None

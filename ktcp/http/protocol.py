@@ -472,7 +472,7 @@ class HTTPProtocol(Protocol):
         try:
             if hasattr(body, "startProducing"):
                 self._producer = body
-                streaming = body.startProducing(BodyConsumer(self._writeBody))
+                streaming = body.startProducing(BodyConsumer(self._writeBody, self._fileSender()))
             else:
                 streaming = Deferred.fromCoroutine(pour(body, self._writeBody, self._gate))
         except Exception:
@@ -490,6 +490,25 @@ class HTTPProtocol(Protocol):
         sent = self._sender.data(data)
         if sent:
             self.transport.writeSequence(sent)
+
+    def _fileSender(self) -> Callable[[int, int, int], int] | None:
+        """
+        @return: What sends a part of a file past this protocol, if that may be.
+        """
+        assert self._sender is not None
+        # Asked of the class: TLS and other wrappers hand on the attributes of
+        # the transport below, and the file would go out past them.
+        able = hasattr(type(self.transport), "sendFile") and not self._sender.chunked
+        return self._sendFile if able else None
+
+    def _sendFile(self, descriptor: int, offset: int, count: int) -> int:
+        if self._state is not State.STREAMING:
+            return 0
+        sent: int = self.transport.sendFile(descriptor, offset, count)
+        # The transport may have been lost in it.
+        if sent and self._sender is not None:
+            self._sender.passed(sent)
+        return sent
 
     def _streamed(self, result: object) -> None:
         if self._state is not State.STREAMING:

@@ -34,6 +34,7 @@ class PublicTests(SynchronousTestCase):
                 "Headers",
                 "Request",
                 "Response",
+                "StaticFiles",
                 "__version__",
             ],
         )

@@ -9,6 +9,7 @@ from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from ktcp.endpoint.parser import KTCPServerParser
+from ktcp.parameters import Parameter, directory
 from ktcp.plugin import ProtocolPlugin
 
 ktcp = ServiceMaker(
@@ -23,6 +24,29 @@ http = ProtocolPlugin(
     "HTTP/1.1 (RFC 9110, 9112)",
     "ktcp.http.handlers.makeHTTP",
     defaultPort=8081,
+    parameters=(
+        Parameter(
+            "root",
+            "Serve the files below this directory, rather than a greeting.",
+            None,
+            directory,
+            "DIRECTORY",
+        ),
+        Parameter("no-listing", "Answer 404 for a directory without index.html.", False, None),
+        Parameter("hidden", "Serve files whose names begin with a dot, too.", False, None),
+        Parameter(
+            "follow-symlinks",
+            "Follow symbolic links out of the directory, too.",
+            False,
+            None,
+        ),
+        Parameter(
+            "cache-control",
+            "The Cache-Control header of files, such as max-age=3600.",
+            None,
+            str,
+        ),
+    ),
 )
 echo = ProtocolPlugin(
     "echo",

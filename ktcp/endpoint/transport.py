@@ -345,7 +345,8 @@ class WriteThroughServer(tcp.Server):
         self._sendGathered()
         if not self.connected or self.disconnecting:
             return 0
-        if self.TLS or not self.streamingProducer:
+        producer: Any = self.producer
+        if self.TLS or producer is None or not self.streamingProducer:
             raise OSError(ENOTSUP, os.strerror(ENOTSUP))
         sent = 0
         if not self._queueing:
@@ -363,7 +364,6 @@ class WriteThroughServer(tcp.Server):
         if sent < count:
             self.startWriting()
             if not self.producerPaused:
-                producer: Any = self.producer
                 self.producerPaused = True
                 producer.pauseProducing()
         return sent

@@ -31,6 +31,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
+    IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
     ISSLTransport,
@@ -690,6 +691,7 @@ def _explained(error: HTTPError) -> bytes:
     return b"%b: %b\n" % (title, error.reason.encode()) if error.reason else title + b"\n"
 
 
+@implementer(IProtocolNegotiationFactory)
 class HTTPFactory(Factory):
     """
     Serves HTTP/1.1 with one handler::
@@ -739,6 +741,13 @@ class HTTPFactory(Factory):
 
             self._reactor = reactor
         return self._reactor
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may negotiate (RFC 7301).  A factory that does not say breaks
+        the handshake of every client that asks, as browsers and curl do.
+        """
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
         """

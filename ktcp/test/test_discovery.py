@@ -154,6 +154,20 @@ class DiscoverTests(SynchronousTestCase):
             self.assertEqual(self.complaint(f"P('b', 'B', 'x', 1, {parameters})"), line)
             self.forget(f"ktcptest{id(self)}")
 
+    def test_ownParameters(self) -> None:
+        """
+        ktcp's own protocols may name theirs as they like, but not twice.
+        """
+        plugins = "P('b', 'B', 'x', 1, [Parameter('root', '')])"
+        found = self.discover(
+            ktcp_plugin=f"{IMPORTS}x = {plugins}",
+            other=f"{IMPORTS}y = P('root', 'R', 'x')",
+        )
+        self.assertEqual([each.name for each in found.plugins], ["b"])
+        self.assertEqual(
+            found.complaints, ["plugin other.y: --root belongs to ktcp_plugin.x; it is not served"]
+        )
+
     def test_incomplete(self) -> None:
         """
         What says it is a plugin, and is not, is told what it lacks.

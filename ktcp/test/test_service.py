@@ -374,6 +374,16 @@ class SignalTests(SynchronousTestCase):
     What a signal does.
     """
 
+    def test_negotiation(self) -> None:
+        """
+        What TLS may negotiate is the protocol's to say, and not every one does.
+        """
+        factory = TrackingFactory(HTTPFactory())
+        verifyObject(IProtocolNegotiationFactory, factory)
+        self.assertEqual(factory.acceptableProtocols(), [b"http/1.1"])
+        silent = TrackingFactory(EchoFactory())
+        self.assertFalse(IProtocolNegotiationFactory.providedBy(silent))
+
     def test_stops(self) -> None:
         """
         SIGTERM and SIGINT stop the reactor; another one while it stops is

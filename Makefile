@@ -37,7 +37,7 @@ docs: $(VENV)/check.stamp
 test: $(VENV)/check.stamp
 	@status=0; \
 	for order in "" --random=0; do \
-	  $(TRIAL) $$order ktcp 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
+	  $(TRIAL) $$order ktcp bench.macro.test_compare 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
 	done; \
 	awk -f .ci/summary.awk $(VENV)/trial.log; exit $$status
 
@@ -54,7 +54,9 @@ check-oldest:
 # Beside other servers, in an environment of its own; see bench/README.md.
 bench:
 	PYTHON=$(PYTHON) bench/install
-	bench/macro/compare $(ARGS)
+	@name=bench/results/$$(date +%F)-$$(git rev-parse --short HEAD); \
+	bench/macro/compare --json $$name.json --png $$name.png $(ARGS); \
+	echo "into README.md: python3 -m bench.macro.readme $$name.json"
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache

@@ -129,6 +129,19 @@ def ktcp(*arguments: str) -> Command:
     ]
 
 
+def twistdWeb(endpoint: str, *options: str) -> Command:
+    """
+    Make the command of C{twistd web}, which serves a file, on an endpoint.
+    """
+    return lambda place: [
+        "env",
+        f"PYTHONPATH={place.checkout}",
+        f"{place.bin}/twistd",
+        *("--nodaemon", "--pidfile=", "--logfile=/dev/null", *options, "web"),
+        *("--listen", f"{endpoint}:{place.port}:interface=127.0.0.1", "--path", str(place.folder)),
+    ]
+
+
 def _nginxFiles(place: Place) -> None:
     template = (place.macro / "apps" / "nginx.conf.in").read_text()
     (place.folder / "nginx.conf").write_text(template.replace("@PORT@", str(place.port)))
@@ -214,6 +227,14 @@ HTTP = _table(
         of("daphne", "twisted"),
     ),
     Peer("twisted.web", python("twisted_web.py"), of("twisted")),
+    Peer("web on tcp:", twistdWeb("tcp"), of("twisted"), _indexFile),
+    Peer("web on ktcp:", twistdWeb("ktcp"), of("twisted"), _indexFile),
+    Peer(
+        "web on ktcp: and its reactor",
+        twistdWeb("ktcp", "--reactor=ktcp"),
+        of("twisted"),
+        _indexFile,
+    ),
     Peer("aiohttp", python("aiohttp_web.py"), of("aiohttp")),
     Peer(
         "http.server",

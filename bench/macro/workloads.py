@@ -176,6 +176,14 @@ ROWS = (
         subject="ktcp 2 workers",
         spread=True,
     ),
+    # What another application gains without a change: twistd web, one file.
+    Row(
+        "web",
+        "twistd web --listen ktcp:, keep-alive GET of a 12-byte file, 20 connections",
+        Wrk(HELLO),
+        ("web on ktcp: and its reactor", "web on ktcp:", "web on tcp:"),
+        subject="web on ktcp: and its reactor",
+    ),
     Row(
         "memory",
         "memory per idle keep-alive connection, 10,000 open",

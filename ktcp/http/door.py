@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TypeVar
 
 import h11
 
@@ -32,7 +33,8 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9]\.[0-
 # field-line = field-name ":" OWS field-value OWS (RFC 9112, 5), without obs-fold
 # (5.2) and without blanks before the colon (5.1), both of which a server must
 # refuse.  field-vchar = VCHAR / obs-text (RFC 9110, 5.5): no controls.
-FIELD_LINES = re.compile(rb"(?:" + _TOKEN + rb":[\t\x20-\x7e\x80-\xff]*\r\n)*")
+_FIELD_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*")
+FIELD_LINES = re.compile(rb"(?:" + _FIELD_LINE.pattern + rb"\r\n)*")
 
 # Host = uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2).  A reg-name is
 # unreserved / pct-encoded / sub-delims, and may be empty.
@@ -53,23 +55,58 @@ _BEGINNING = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]|\r?\Z")
 # connection lives on.
 DECIDING = frozenset((b"connection", b"content-length", b"expect", b"transfer-encoding"))
 
-_Pairs = list[tuple[bytes, bytes]]
+_Pair = tuple[bytes, bytes]
+_Entry = TypeVar("_Entry")
+
+
+class Memory(dict[bytes, _Entry]):
+    """
+    What was made of bytes, kept from the second time on that they come: bytes
+    that never come again (a URL, a cookie) cost a look into a set, and push
+    nothing out.  The oldest goes when it is full.
+    """
+
+    def __init__(self, entries: int, longest: int) -> None:
+        """
+        @param entries: How many are kept; of four times as many it is known
+            that they came once.
+        @param longest: Bytes; longer ones are not kept.
+        """
+        super().__init__()
+        self._entries = entries
+        self._longest = longest
+        self._once: set[int] = set()
+
+    def keep(self, data: bytes, made: _Entry) -> None:
+        """
+        Remember, if this is worth it.
+        """
+        if len(data) > self._longest:
+            return
+        # A clash of hashes keeps something a little early.
+        key = hash(data)
+        if key not in self._once:
+            if len(self._once) >= 4 * self._entries:
+                self._once.clear()
+            self._once.add(key)
+            return
+        if len(self) >= self._entries:
+            del self[next(iter(self))]
+        self[data] = made
 
 
 class Door:
     """
-    Reads request heads, and remembers those it has read: a client that keeps
-    its connection sends the same head again and again, or one that differs in
-    its target only.  So there are two memories, of whole heads and of what
-    follows the request line; a head that is in neither has its lines split and
-    its deciding lines looked up (L{_consult}).
+    Reads request heads, and remembers what it has read: a client that keeps its
+    connection sends the same head again and again, or one that differs in its
+    target, or in its cookie.  So there are memories of whole heads, of what
+    follows the request line, and of single lines.
     """
 
-    # 1024 heads of at most 2 KiB and as many blocks: with what was made of them
-    # some 8 MiB of what browsers send, 34 MiB of the worst that strangers can
-    # (99 short headers).
-    _ENTRIES = 1024
-    _LONGEST = 2048
+    # With what was made of them some 5 MiB of what browsers send, and some 40
+    # of the worst that strangers can (99 short headers in each head).
+    _HEADS = (1024, 2048)
+    _LINES = (4096, 256)
 
     def __init__(self, limits: Limits, remember: bool = True) -> None:
         """
@@ -77,9 +114,10 @@ class Door:
             memory is worth, and for holding the two ways equal.
         """
         self.limits = limits
-        self._longest = self._LONGEST if remember else 0
-        self._knownHead = lru_cache(maxsize=self._ENTRIES)(self._read)
-        self._knownBlock = lru_cache(maxsize=self._ENTRIES)(self._readBlock)
+        heads, lines = (self._HEADS, self._LINES) if remember else ((0, -1), (0, -1))
+        self._heads: Memory[RequestHead] = Memory(*heads)
+        self._blocks: Memory[tuple[bytes, Headers, Framing]] = Memory(*heads)
+        self._lines: Memory[tuple[_Pair, bool]] = Memory(*lines)
 
     def admit(self, head: bytes) -> RequestHead:
         """
@@ -88,9 +126,7 @@ class Door:
         @param head: From the request line to the empty line, both included.
         @raise BadRequest: Refused; C{status} says with what.
         """
-        if len(head) <= self._longest:
-            return self._knownHead(head)
-        return self._read(head)
+        return self._heads.get(head) or self._read(head)
 
     def suspect(self, partial: bytes) -> None:
         """
@@ -116,16 +152,18 @@ class Door:
         if len(head) > self.limits.head:
             self.suspect(head)
         try:
-            return self._understand(head)
+            made = self._understand(head)
         except BadRequest:
             # With two faults in it, a head that came byte by byte was refused
             # for the first; the same is said when it came whole.
             self.suspect(head)
             raise
+        self._heads.keep(head, made)
+        return made
 
     def _understand(self, head: bytes) -> RequestHead:
         limits = self.limits
-        line, _, rest = head.partition(b"\r\n")
+        line, _, block = head.partition(b"\r\n")
         match = _REQUEST_LINE.fullmatch(line)
         if match is None:
             raise BadRequest("The request line is not 'method target HTTP/1.1'.")
@@ -136,8 +174,12 @@ class Door:
             raise BadRequest("Only HTTP/1.0 and HTTP/1.1 are spoken here.", 505)
         if len(target) > limits.target:
             raise BadRequest(f"The target may have {limits.target} bytes at most.", 414)
-        readBlock = self._knownBlock if len(head) <= self._longest else self._readBlock
-        headers, framing = readBlock(version, rest)
+        known = self._blocks.get(block)
+        if known is None or known[0] != version:
+            headers, framing = self._readBlock(version, block)
+            self._blocks.keep(block, (version, headers, framing))
+        else:
+            _, headers, framing = known
         _checkTarget(method, target)
         kind = kindOf(method, version, framing.keepAlive)
         return RequestHead(head, kind, method, target, version, headers, framing)
@@ -146,15 +188,35 @@ class Door:
         """
         Read the header lines, with the empty line that ends them.
         """
-        if not FIELD_LINES.fullmatch(block, 0, len(block) - 2):
-            raise BadRequest("A header line is malformed.")
         lines = block.split(b"\r\n")[:-2]
         if len(lines) > self.limits.headers:
+            # A malformed line among them comes first, as it does byte by byte.
+            for line in lines:
+                self._readLine(line)
             raise BadRequest(f"A head may have {self.limits.headers} header lines at most.", 431)
-        pairs = _fields(lines)
-        _checkHost(pairs, version)
-        deciding = [pair for pair in pairs if pair[0] in DECIDING]
+        pairs = []
+        special = []
+        for line in lines:
+            pair, isSpecial = self._lines.get(line) or self._readLine(line)
+            pairs.append(pair)
+            if isSpecial:
+                special.append(pair)
+        _checkHost(special, version)
+        deciding = [pair for pair in special if pair[0] != b"host"]
         return Headers(pairs), _meaning(version, _framing(deciding, version))
+
+    def _readLine(self, line: bytes) -> tuple[_Pair, bool]:
+        """
+        @return: The header, its name in lower case and no blanks around its
+            value; and whether it is one that the door has to look at.
+        """
+        if not _FIELD_LINE.fullmatch(line):
+            raise BadRequest("A header line is malformed.")
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        made = (name, value.strip(b" \t")), name in DECIDING or name == b"host"
+        self._lines.keep(line, made)
+        return made
 
     def _tooLong(self, seen: bytes) -> BadRequest:
         target = seen.partition(b"\r\n")[0].partition(b" ")[2].partition(b" ")[0]
@@ -163,19 +225,7 @@ class Door:
         return BadRequest(f"A head may have {self.limits.head} bytes at most.", 431)
 
 
-def _fields(lines: list[bytes]) -> _Pairs:
-    """
-    Split header lines that are known to be well formed.
-
-    @return: Names in lower case, values without blanks around.
-    """
-    return [
-        (name.lower(), value.strip(b" \t"))
-        for name, _, value in [line.partition(b":") for line in lines]
-    ]
-
-
-def _checkHost(pairs: _Pairs, version: bytes) -> None:
+def _checkHost(pairs: list[_Pair], version: bytes) -> None:
     """
     Exactly one Host, and a valid one (RFC 9112, 3.2); HTTP/1.0 may have none.
     """
@@ -207,7 +257,7 @@ def _checkTarget(method: bytes, target: bytes) -> None:
             raise BadRequest("The target is neither a path nor an http URL.")
 
 
-def _framing(deciding: _Pairs, version: bytes) -> bytes:
+def _framing(deciding: list[_Pair], version: bytes) -> bytes:
     """
     Let no head through that says two things about where its body ends
     (RFC 9112, 6.1 and 6.3).

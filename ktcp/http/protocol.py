@@ -304,6 +304,8 @@ class HTTPProtocol(Protocol):
         except Exception:
             self._handlerFailed(Failure())
             return None
+        if self._state is not _HANDLING:
+            return None  # The handler has ended the connection.
         self._state = _CLOSED if closes else _IDLE
         return answer
 
@@ -400,10 +402,13 @@ class HTTPProtocol(Protocol):
         return head.closing()
 
     def _write(self, data: bytes) -> None:
-        if self._advancing:
-            self._batch.append(data)
-        else:
+        if not self._advancing:
             self.transport.write(data)
+            return
+        self._batch.append(data)
+        self._room -= len(data)
+        if self._room < 0:
+            self._flush()
 
     def _flush(self) -> None:
         batch = self._batch

@@ -138,12 +138,17 @@ class HelloTests(Harness):
         """
         Pipelined requests for large answers do not pile these up.
         """
-        self.serve(lambda request: Response(200, b"x" * 1000), batch=5000)
-        writes = []
-        self.connection.transport.write = writes.append
-        self.connection.send(request() * 20)
-        self.assertGreater(len(writes), 2)
-        self.assertLess(max(map(len, writes)), 7000)
+        handlers = (
+            lambda request: Response(200, b"x" * 1000),
+            lambda request: succeed(Response(200, b"x" * 1000)),
+        )
+        for handler in handlers:
+            self.serve(handler, batch=5000)
+            writes = []
+            self.connection.transport.write = writes.append
+            self.connection.send(request() * 20)
+            self.assertGreater(len(writes), 2)
+            self.assertLess(max(map(len, writes)), 7000)
 
 
 class PersistenceTests(Harness):
@@ -495,6 +500,18 @@ class HandlerTests(Harness):
         self.connection.finish()
         self.assertEqual(len(seen), 1)
         self.assertTrue(self.connection.closed)
+        self.assertEqual(self.connection.received, b"")
+
+    def test_lostByTheHandler(self):
+        """
+        A handler may lose the connection; nothing is sent after that.
+        """
+
+        def handler(request):
+            self.connection.lose()
+            return Response(200)
+
+        self.serve(handler).send(request())
         self.assertEqual(self.connection.received, b"")
 
     def test_answersAfterTheClientIsGone(self):

@@ -17,6 +17,7 @@ from twisted.python import context, log
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+import ktcp.reactor
 from ktcp.reactor import KTCPReactor
 from ktcp.test.twistedsuites import suites
 
@@ -106,6 +107,45 @@ class LeanDispatchTests(SynchronousTestCase):
         readers = [self.reader(onRead), self.reader(onRead)]
         self.reactor.doPoll(0)
         self.assertEqual(len(read), 1)
+
+    def test_endOfTurn(self) -> None:
+        """
+        What waits for the end of a turn is called once, after all reads, and
+        before the next wait.
+        """
+        order: list[str] = []
+
+        def onRead(reader: FileDescriptor) -> None:
+            order.append("read")
+            self.reactor.removeReader(reader)
+            self.reactor.atEndOfTurn.append(lambda: order.append("end"))
+
+        self.patch(ktcp.reactor, "monotonic", lambda: 0.0)
+        self.reader(onRead)
+        self.reader(onRead)
+        self.reactor.doPoll(0)
+        self.assertEqual(order, ["read", "read", "end", "end"])
+        self.reactor.doPoll(0)
+        self.assertEqual(len(order), 4)
+
+    def test_longTurn(self) -> None:
+        """
+        In a turn that takes long, what waits is not kept waiting for its end.
+        """
+        order: list[str] = []
+        now = [1.0]
+
+        def onRead(reader: FileDescriptor) -> None:
+            order.append("read")
+            now[0] += 0.0003
+            self.reactor.removeReader(reader)
+            self.reactor.atEndOfTurn.append(lambda: order.append("end"))
+
+        self.patch(ktcp.reactor, "monotonic", lambda: now[0])
+        for _ in range(4):
+            self.reader(onRead)
+        self.reactor.doPoll(0)
+        self.assertEqual(order, [*["read"] * 3, *["end"] * 3, "read", "end"])
 
     def test_raises(self) -> None:
         """

@@ -17,6 +17,6 @@ bench = ProtocolPlugin(
             check=integerBetween(0, 10_000_000),
             metavar="TURNS",
         ),
-        Parameter("bench-plain", "Have h11 read every head: no memo.", False, check=None),
+        Parameter("bench-plain", "Read every head anew: no memo.", False, check=None),
     ],
 )

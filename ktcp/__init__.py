@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ktcp.http.message import Headers, Request, Response
     from ktcp.http.protocol import HTTPFactory
     from ktcp.http.router import Router
+    from ktcp.http.static import StaticFiles
 
 __version__ = "0.1.0.dev0"
 
@@ -29,6 +30,7 @@ __all__ = [
     "Request",
     "Response",
     "Router",
+    "StaticFiles",
     "__version__",
 ]
 
@@ -41,6 +43,7 @@ _ROOMS = {
     "Request": "ktcp.http.message",
     "Response": "ktcp.http.message",
     "Router": "ktcp.http.router",
+    "StaticFiles": "ktcp.http.static",
 }
 
 

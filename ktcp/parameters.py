@@ -23,7 +23,8 @@ class Parameter:
     One parameter, as it appears on the command line.
 
     @ivar name: The option's name without dashes.  Lower-case letters, digits
-        and hyphens; a plugin's begin with the plugin's name.
+        and hyphens; those of a plugin from another package begin with the
+        plugin's name.
     @ivar description: One sentence for C{--help}, with the unit of the value.
     @ivar default: The checked value that holds when the option is not given.
     @ivar check: From the text given to the checked value.  Raises
@@ -79,6 +80,18 @@ def workers(text: str) -> int:
         return integerBetween(1, 1024)(text)
     except ValueError as error:
         raise ValueError(f"auto or {error}") from None
+
+
+def directory(text: str) -> str:
+    """
+    Check a directory.
+
+    @return: Its absolute path: a daemon works elsewhere.
+    @raise ValueError: It is none, or may not be looked into.
+    """
+    if not (os.path.isdir(text) and os.access(text, os.R_OK | os.X_OK)):
+        raise ValueError("a directory that can be read")
+    return os.path.abspath(text)
 
 
 def interface(text: str) -> str:

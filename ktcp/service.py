@@ -44,11 +44,12 @@ from twisted.internet.interfaces import (
     ILoggingContext,
     IProtocol,
     IProtocolFactory,
+    IProtocolNegotiationFactory,
     IStreamServerEndpoint,
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import implementer
+from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
 from ktcp.endpoint.server import KTCPServerEndpoint
@@ -288,14 +289,23 @@ class TrackingFactory:
     """
 
     def __init__(self, wrapped: IProtocolFactory) -> None:
-        self.wrapped = wrapped
+        self.wrapped: Any = wrapped
         self.connections: WeakSet[Any] = WeakSet()
+        if IProtocolNegotiationFactory.providedBy(wrapped):
+            alsoProvides(self, IProtocolNegotiationFactory)
 
     def logPrefix(self) -> str:
         """
         The name under which Twisted logs.
         """
         return type(self.wrapped).__name__
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may negotiate, where the other factory says so.
+        """
+        protocols: list[bytes] = self.wrapped.acceptableProtocols()
+        return protocols
 
     def doStart(self) -> None:
         """

@@ -22,9 +22,10 @@ Everything else, and every unusual case, is L{twisted.internet.tcp.Server}'s.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
-from errno import EAGAIN, ENOBUFS, EPIPE
+from errno import EAGAIN, ECONNRESET, ENOBUFS, ENOTSUP, EPIPE, ETIMEDOUT
 from functools import cached_property
 from typing import Any
 
@@ -45,6 +46,13 @@ READ_SIZE = 32 * 1024
 # Bytes that may wait for the end of the reactor's turn.  More keeps the kernel
 # busy for longer than waking the peer does.
 GATHERED = 4 * 1024
+
+# The most that one sendfile(2) sends, so that a client that takes it as fast as
+# it comes does not hold the loop: some 100 us of copying.
+SLICE = 512 * 1024
+
+# Errors of the connection that the kernel reports once; see L{_reset}.
+_RESETS = frozenset((ECONNRESET, ETIMEDOUT))
 
 _DONE = Failure(CONNECTION_DONE)
 
@@ -323,6 +331,42 @@ class WriteThroughServer(tcp.Server):
         else:
             self._sendGathered()
             super().writeSequence(pieces)
+
+    def sendFile(self, descriptor: int, offset: int, count: int) -> int:
+        """
+        Send a part of a file if nothing waits before it.  For a push producer:
+        unless all of it was sent it is paused, and resumed when it is to go on.
+
+        @return: How many bytes were sent, at most L{SLICE}.
+        @raise EOFError: The file has nothing at that offset.
+        @raise OSError: It cannot be done, for the file's sake or because this
+            connection is broken or under TLS; L{write} can, or shows it.
+        """
+        self._sendGathered()
+        if not self.connected or self.disconnecting:
+            return 0
+        producer: Any = self.producer
+        if self.TLS or producer is None or not self.streamingProducer:
+            raise OSError(ENOTSUP, os.strerror(ENOTSUP))
+        sent = 0
+        if not self._queueing:
+            try:
+                sent = os.sendfile(self.socket.fileno(), descriptor, offset, min(count, SLICE))
+            except BlockingIOError:
+                pass
+            except OSError as e:
+                if e.errno in _RESETS:
+                    self._reset = True
+                raise
+            else:
+                if not sent:
+                    raise EOFError
+        if sent < count:
+            self.startWriting()
+            if not self.producerPaused:
+                self.producerPaused = True
+                producer.pauseProducing()
+        return sent
 
     def startWriting(self) -> None:
         """

@@ -180,10 +180,20 @@ class BodyConsumer:
     """
     What an C{IBodyProducer} writes to.  It was registered by being asked to
     produce, so C{registerProducer} has nothing to add.
+
+    @ivar sendFile: Takes a descriptor, an offset and a count, and sends what it
+        can of that part of a file, as
+        L{ktcp.endpoint.transport.WriteThroughServer.sendFile} does; L{None}
+        where bytes must be written.
     """
 
-    def __init__(self, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        write: Callable[[bytes], None],
+        sendFile: Callable[[int, int, int], int] | None = None,
+    ) -> None:
         self._write = write
+        self.sendFile = sendFile
 
     def write(self, data: bytes) -> None:
         """

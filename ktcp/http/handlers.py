@@ -35,7 +35,10 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
     """
     from ktcp.http.protocol import HTTPFactory
 
-    handler: Handler = hello
+    handler: Handler = hello if parameters.get("root") is None else _files(parameters, context)
+    for name in _OF_FILES:
+        if handler is hello and parameters.get(name):
+            raise ValueError(f"--{name}: is about files; give --root too")
     if parameters.get("diagnostics"):
         from ktcp.http.diagnostics import diagnostics
 
@@ -46,6 +49,26 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         accessLog=_accessLog(parameters, context),
         reactor=context.reactor,
     )
+
+
+# Parameters that say nothing without the root.
+_OF_FILES = ("no-listing", "hidden", "follow-symlinks", "cache-control")
+
+
+def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
+    from ktcp.http.static import StaticFiles
+
+    try:
+        return StaticFiles(
+            parameters["root"],
+            listing=not parameters["no-listing"],
+            hidden=parameters["hidden"],
+            followSymlinks=parameters["follow-symlinks"],
+            cacheControl=parameters["cache-control"],
+            reactor=context.reactor,
+        )
+    except OSError as error:
+        raise ValueError(f"--root {parameters['root']}: {error.strerror}") from None
 
 
 def _server(parameters: Mapping[str, Any]) -> bytes | None:

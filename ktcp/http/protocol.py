@@ -32,6 +32,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
+    IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
     ISSLTransport,
@@ -521,7 +522,7 @@ class HTTPProtocol(Protocol):
         try:
             if hasattr(body, "startProducing"):
                 self._producer = body
-                streaming = body.startProducing(BodyConsumer(self._writeBody))
+                streaming = body.startProducing(BodyConsumer(self._writeBody, self._fileSender()))
             else:
                 streaming = Deferred.fromCoroutine(pour(body, self._writeBody, self._gate))
         except Exception:
@@ -541,6 +542,27 @@ class HTTPProtocol(Protocol):
             self._record.sent(len(data))
         if sent:
             self.transport.writeSequence(sent)
+
+    def _fileSender(self) -> Callable[[int, int, int], int] | None:
+        """
+        @return: What sends a part of a file past this protocol, if that may be.
+        """
+        assert self._sender is not None
+        # Asked of the class: TLS and other wrappers hand on the attributes of
+        # the transport below, and the file would go out past them.
+        able = hasattr(type(self.transport), "sendFile") and not self._sender.chunked
+        return self._sendFile if able else None
+
+    def _sendFile(self, descriptor: int, offset: int, count: int) -> int:
+        if self._state is not State.STREAMING:
+            return 0
+        sent: int = self.transport.sendFile(descriptor, offset, count)
+        # The transport may have been lost in it.
+        if sent and self._sender is not None:
+            self._sender.passed(sent)
+            if self._record is not None:
+                self._record.sent(sent)
+        return sent
 
     def _streamed(self, result: object) -> None:
         if self._state is not State.STREAMING:
@@ -771,6 +793,7 @@ class HTTPProtocol(Protocol):
                 pending.cancel()
 
 
+@implementer(IProtocolNegotiationFactory)
 class HTTPFactory(Factory):
     """
     Serves HTTP/1.1 with one handler::
@@ -826,6 +849,13 @@ class HTTPFactory(Factory):
                 self._reactor = cast(IReactorTime, reactor)
             self._wheel = Wheel(self._reactor)
         return self._wheel
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may negotiate (RFC 7301).  A factory that does not say breaks
+        the handshake of every client that asks, as browsers and curl do.
+        """
+        return [b"http/1.1"]
 
     def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
         """

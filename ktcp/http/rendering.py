@@ -12,6 +12,7 @@ of a request that has only these (L{_told}).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import h11
 
@@ -279,18 +280,19 @@ class Sender:
     """
     Renders the body of one response as it comes, with h11 counting.
 
+    @ivar chunked: There is something around each piece of the body.
     @ivar delimited: The client can tell a complete body from one cut short: it
         has a length or is chunked.  Otherwise closing ends it.
     """
 
-    __slots__ = ("_chunked", "_connection", "_trailers", "delimited")
+    __slots__ = ("_connection", "_trailers", "chunked", "delimited")
 
     def __init__(
         self, connection: h11.Connection, trailers: Trailers, chunked: bool, delimited: bool
     ) -> None:
         self._connection = connection
         self._trailers = trailers
-        self._chunked = chunked
+        self.chunked = chunked
         self.delimited = delimited
 
     def data(self, data: bytes) -> list[bytes]:
@@ -306,13 +308,21 @@ class Sender:
         assert sent is not None
         return sent
 
+    def passed(self, count: int) -> None:
+        """
+        Hear of bytes of a body that is not chunked that went out another way.
+        """
+        # h11 wants nothing of the data but its length, for sendfile(2)'s sake.
+        counted: Any = range(count)
+        self._connection.send_with_data_passthrough(h11.Data(data=counted))
+
     def end(self) -> tuple[bytes, bool]:
         """
         @return: What to send, and whether the connection must then close.
         @raise h11.LocalProtocolError: Less came than the Content-Length given.
         """
         trailers: list[tuple[bytes, bytes]] = []
-        if self._chunked and self._trailers is not None:
+        if self.chunked and self._trailers is not None:
             given = self._trailers() if callable(self._trailers) else self._trailers
             trailers = list(Headers.of(given))
         sent = self._connection.send(h11.EndOfMessage(headers=trailers))

@@ -4,6 +4,7 @@ The clients that people use, against a server as they start it.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 from pathlib import Path
@@ -13,7 +14,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from ktcp.test.peers import peer
-from ktcp.test.support import BIN, portOf, spawn
+from ktcp.test.support import BIN, makePEM, portOf, spawn
 
 
 class ClientsTestCase(TestCase):
@@ -40,6 +41,9 @@ class ClientsTestCase(TestCase):
         self.assertEqual(status, 0, (command, out[-2000:], err[-2000:]))
         return out, err
 
+    async def curl(self, *arguments):
+        return await self.run_("curl", "curl", "-sv", "--max-time", "20", *arguments)
+
     async def shell(self, command):
         """
         Run a line of shell, as the README has them.
@@ -52,10 +56,6 @@ class CurlTests(ClientsTestCase):
     """
     curl, the client every operator types.
     """
-
-    async def curl(self, *arguments):
-        out, err = await self.run_("curl", "curl", "-sv", "--max-time", "20", *arguments)
-        return out, err
 
     async def test_methods(self) -> None:
         """
@@ -93,6 +93,133 @@ class CurlTests(ClientsTestCase):
         upload.write_bytes(b"x" * 5_000_000)
         out, _ = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
         self.assertTrue(out.endswith(b"501 0"), out)
+
+
+class FilesTests(ClientsTestCase):
+    """
+    curl, and a directory.
+    """
+
+    async def start(self, *options):
+        self.root = Path(self.mktemp()).absolute()
+        self.root.mkdir()
+        self.large = os.urandom(1_000_003) * 5
+        (self.root / "large").write_bytes(self.large)
+        (self.root / "page.html").write_bytes(b"<p>page")
+        (self.root / "page.html.gz").write_bytes(gzip.compress(b"<p>packed"))
+        await super().start("--root", self.root, *options)
+
+    async def test_whole(self) -> None:
+        """
+        A large file compares equal, for HTTP/1.0 too.
+        """
+        await self.start()
+        for version in ("--http1.1", "--http1.0"):
+            out, _ = await self.curl(version, f"{self.url}/large")
+            self.assertTrue(out == self.large)
+
+    async def test_range(self) -> None:
+        """
+        One range is these bytes; two come as multipart.
+        """
+        await self.start()
+        out, _ = await self.curl("-r", "1000-1999", f"{self.url}/large")
+        self.assertEqual(out, self.large[1000:2000])
+        out, err = await self.curl("-r", "0-9,5000-5009", f"{self.url}/large")
+        self.assertIn(b"206 Partial Content", err)
+        self.assertIn(b"\r\n\r\n" + self.large[:10] + b"\r\n--", out)
+        self.assertIn(b"\r\n\r\n" + self.large[5000:5010] + b"\r\n--", out)
+
+    async def test_resume(self) -> None:
+        """
+        C{curl -C -} goes on where it stopped.
+        """
+        await self.start()
+        part = Path(self.mktemp())
+        part.write_bytes(self.large[:1_234_567])
+        await self.curl("-C", "-", "-o", part, f"{self.url}/large")
+        self.assertTrue(part.read_bytes() == self.large)
+
+    async def test_notModified(self) -> None:
+        """
+        What curl has kept, by tag or by date, is not sent again.
+        """
+        await self.start()
+        kept, tag = Path(self.mktemp()), Path(self.mktemp())
+        await self.curl("-R", "-o", kept, "--etag-save", tag, f"{self.url}/large")
+        code = ("-w", "%{http_code}", "-o", os.devnull, f"{self.url}/large")
+        self.assertEqual((await self.curl("--etag-compare", tag, *code))[0], b"304")
+        self.assertEqual((await self.curl("-z", kept, *code))[0], b"304")
+
+    async def test_head(self) -> None:
+        """
+        HEAD's head is GET's, but for the Date.
+        """
+        await self.start()
+        for name in ("large", "page.html", "", "nothere"):
+            head, _ = await self.curl("-I", f"{self.url}/{name}")
+            got, _ = await self.curl("-D", "-", "-o", os.devnull, f"{self.url}/{name}")
+            without = re.compile(rb"Date: [^\r]*")
+            self.assertEqual(without.sub(b"", head), without.sub(b"", got))
+
+    async def test_compressed(self) -> None:
+        """
+        C{--compressed} gets the packed sibling, unpacked.
+        """
+        await self.start()
+        out, _ = await self.curl("--compressed", f"{self.url}/page.html")
+        self.assertEqual(out, b"<p>packed")
+
+    async def test_traversal(self) -> None:
+        """
+        A path that leads out is not found.
+        """
+        await self.start()
+        (self.root.parent / f"{self.root.name}-secret").write_bytes(b"secret")
+        for way in ("..", "%2e%2e", "..%2f..", "%252e%252e"):
+            out, _ = await self.curl("--path-as-is", f"{self.url}/{way}/{self.root.name}-secret")
+            self.assertEqual(out, b"404 Not Found\n")
+
+    async def test_listing(self) -> None:
+        """
+        A directory lists what is in it, unless that is off.
+        """
+        await self.start()
+        out, _ = await self.curl(f"{self.url}/?sort=size&order=desc")
+        self.assertLess(out.index(b"./large"), out.index(b"./page.html"))
+
+    async def test_noListing(self) -> None:
+        """
+        C{--no-listing}.
+        """
+        await self.start("--no-listing")
+        self.assertEqual((await self.curl(self.url))[0], b"404 Not Found\n")
+
+    async def test_tls(self) -> None:
+        """
+        Files go through TLS, not past it.
+        """
+        pem = Path(self.mktemp()).absolute()
+        pem.write_bytes(makePEM())
+        await self.start("--http", f"ssl:0:privateKey={pem}:interface=127.0.0.1")
+        out, _ = await self.curl(
+            "-k",
+            "--resolve",
+            f"localhost:{self.http}:127.0.0.1",
+            f"https://localhost:{self.http}/large",
+        )
+        self.assertTrue(out == self.large)
+
+    async def test_missingRoot(self) -> None:
+        """
+        A root that is not there is one line.
+        """
+        server = spawn(self, [BIN / "twistd", "-n", "ktcp", "--root", "/no/such/place"])
+        self.assertEqual(await server.ended, 1)
+        self.assertIn(
+            b"ktcp: --root /no/such/place: must be a directory that can be read\n",
+            b"".join(server.output.values()),
+        )
 
 
 class EchoTests(ClientsTestCase):

@@ -29,6 +29,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from ktcp.endpoint.server import listenOn
 from ktcp.endpoint.sockets import SocketOptions, openListener
+from ktcp.endpoint.transport import SLICE
 from ktcp.test.twistedsuites import suites
 
 
@@ -385,6 +386,109 @@ class WriteTests(TransportTestCase):
         transport, client = self.pair()
         transport.writeSequence(iter([b"a", b"b", b"c"]))
         self.assertEqual(client.recv(10), b"abc")
+
+
+class SendFileTests(TransportTestCase):
+    """
+    Parts of files go out by the kernel, in order with what is written.
+    """
+
+    CONTENT = bytes(range(256)) * 64 * 1024
+
+    def setUp(self) -> None:
+        """
+        Make a file of 16 MiB, and a connection with a push producer.
+        """
+        super().setUp()
+        path = self.mktemp()
+        with open(path, "wb") as file:
+            file.write(self.CONTENT)
+        self.file = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, self.file)
+        self.transport, self.client = self.pair()
+        self.producer = PushProducer()
+        self.transport.registerProducer(self.producer, True)
+
+    def test_order(self) -> None:
+        """
+        What was written before comes before, what is written after comes after.
+        """
+        self.transport.write(b"<")
+        self.assertEqual(self.transport.sendFile(self.file, 1, 3), 3)
+        self.transport.write(b">")
+        self.assertEqual(self.client.recv(10), b"<\x01\x02\x03>")
+        self.assertEqual(self.reactor.getWriters(), [])
+
+    def test_slices(self) -> None:
+        """
+        A large part goes in slices, with a turn of the reactor between them, and
+        stops while the client does not read.
+        """
+        at = 0
+
+        def send() -> None:
+            nonlocal at
+            at += self.transport.sendFile(self.file, at, len(self.CONTENT) - at)
+
+        self.producer.resumeProducing = send
+        send()
+        self.assertLessEqual(at, SLICE)
+        before = 0
+        while before < at:
+            before = at
+            self.transport.doWrite()
+        self.assertLess(at, len(self.CONTENT))
+        received = self.drain(self.transport, self.client, len(self.CONTENT))
+        self.assertTrue(received == self.CONTENT)
+        self.transport.doWrite()
+        self.assertEqual(self.reactor.getWriters(), [])
+
+    def test_behindTheQueue(self) -> None:
+        """
+        Nothing of a file overtakes what the kernel refused.
+        """
+        data = b"x" * 16 * 2**20
+        self.transport.write(data)
+        self.assertEqual(self.transport.sendFile(self.file, 0, 10), 0)
+        self.assertTrue(self.transport.producerPaused)
+        self.assertTrue(self.drain(self.transport, self.client, len(data)) == data)
+
+    def test_end(self) -> None:
+        """
+        Where the file has nothing more is an error of its own.
+        """
+        self.assertRaises(EOFError, self.transport.sendFile, self.file, len(self.CONTENT), 1)
+
+    def test_notThisWay(self) -> None:
+        """
+        Under TLS, for a pull producer and from what is no file, it is refused.
+        """
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        self.addCleanup(os.close, writing)
+        self.assertRaises(OSError, self.transport.sendFile, reading, 0, 1)
+        self.transport.TLS = True
+        self.assertRaises(OSError, self.transport.sendFile, self.file, 0, 1)
+        self.transport.TLS = False
+        self.transport.unregisterProducer()
+        self.assertRaises(OSError, self.transport.sendFile, self.file, 0, 1)
+
+    def test_afterLoss(self) -> None:
+        """
+        A connection that is over takes nothing.
+        """
+        self.transport.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(self.transport.sendFile(self.file, 0, 1), 0)
+
+    def test_reset(self) -> None:
+        """
+        A connection that the client has reset is lost, not ended.
+        """
+        self.client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.client.close()
+        self.arrived(self.transport)
+        self.assertRaises(OSError, self.transport.sendFile, self.file, 0, 1)
+        self.assertIs(self.transport.doRead(), CONNECTION_LOST)
 
 
 class ProducerTests(TransportTestCase):

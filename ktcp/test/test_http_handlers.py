@@ -11,6 +11,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.plugins.ktcp_plugin import http
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp import HTTPFactory
 from ktcp.http.door import Door
 from ktcp.http.flow import RequestBody
 from ktcp.http.handlers import hello, makeHTTP
@@ -136,3 +137,40 @@ class MakeHTTPTests(SynchronousTestCase):
             context = Context(MemoryReactorClock())
             error = self.assertRaises(ValueError, makeHTTP, {**DEFAULTS, **parameters}, context)
             self.assertTrue(str(error).startswith(option), error)
+
+    def make(self, **given: object) -> HTTPFactory:
+        """
+        Make a factory as the command line would.
+        """
+        parameters = {each.name: each.default for each in http.parameters}
+        parameters.update({name.replace("_", "-"): value for name, value in given.items()})
+        return makeHTTP(parameters, Context(reactor=Clock()))
+
+    def test_root(self) -> None:
+        """
+        With a root, its files; every option of theirs arrives.
+        """
+        root = Path(self.mktemp())
+        root.mkdir()
+        (root / ".a").write_bytes(b"hidden")
+        (root / "b").symlink_to("/etc/passwd")
+        connection = MemoryConnection(
+            self.make(root=str(root), no_listing=True, hidden=True, cache_control="no-store")
+        )
+        connection.send(request("/") + request("/.a") + request("/b"))
+        got = parseResponses(connection.received)
+        self.assertEqual([404, 200, 404], [response.status for response in got])
+        self.assertEqual(b"no-store", got[1].headers.get("cache-control"))
+        connection = MemoryConnection(self.make(root=str(root), follow_symlinks=True))
+        connection.send(request("/b") + request("/.a"))
+        got = parseResponses(connection.received)
+        self.assertEqual([200, 404], [response.status for response in got])
+
+    def test_rootIsMissing(self) -> None:
+        """
+        What is about files needs a root, and one that has gone is named.
+        """
+        error = self.assertRaises(ValueError, self.make, no_listing=True)
+        self.assertEqual("--no-listing: is about files; give --root too", str(error))
+        error = self.assertRaises(ValueError, self.make, root="/no/such")
+        self.assertEqual("--root /no/such: No such file or directory", str(error))

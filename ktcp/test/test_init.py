@@ -35,6 +35,7 @@ class PublicTests(SynchronousTestCase):
                 "Request",
                 "Response",
                 "Router",
+                "StaticFiles",
                 "__version__",
             ],
         )

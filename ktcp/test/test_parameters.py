@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.parameters import (
     backlog,
+    directory,
     headerValue,
     integerBetween,
     interface,
@@ -89,6 +90,16 @@ class CheckTests(SynchronousTestCase):
         for text in ("0", "1025", "AUTO", "", "-1"):
             error = self.assertRaises(ValueError, workers, text)
             self.assertEqual(str(error), "auto or a whole number from 1 to 1024")
+
+    def test_directory(self) -> None:
+        """
+        A directory is one that is there, and keeps its place when twistd moves.
+        """
+        self.assertEqual(directory("/"), "/")
+        self.assertEqual(directory("."), os.getcwd())
+        for text in ("", "/no/such/place", __file__):
+            error = self.assertRaises(ValueError, directory, text)
+            self.assertEqual(str(error), "a directory that can be read")
 
     def test_interface(self) -> None:
         """

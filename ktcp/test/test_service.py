@@ -24,7 +24,11 @@ from twisted.internet.error import (
     ConnectionRefusedError,
     ReactorNotRunning,
 )
-from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+    IStreamServerEndpoint,
+)
 from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
@@ -32,7 +36,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from ktcp import service
+from ktcp import HTTPFactory, service
 from ktcp.echo import ChargenFactory, EchoFactory
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
@@ -373,6 +377,16 @@ class SignalTests(SynchronousTestCase):
     """
     What a signal does.
     """
+
+    def test_negotiation(self) -> None:
+        """
+        What TLS may negotiate is the protocol's to say, and not every one does.
+        """
+        factory = TrackingFactory(HTTPFactory())
+        verifyObject(IProtocolNegotiationFactory, factory)
+        self.assertEqual(factory.acceptableProtocols(), [b"http/1.1"])
+        silent = TrackingFactory(EchoFactory())
+        self.assertFalse(IProtocolNegotiationFactory.providedBy(silent))
 
     def test_stops(self) -> None:
         """

@@ -9,7 +9,7 @@ from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from ktcp.endpoint.parser import KTCPServerParser
-from ktcp.parameters import Parameter, headerValue, oneOf
+from ktcp.parameters import Parameter, directory, headerValue, oneOf
 from ktcp.plugin import ProtocolPlugin
 
 ktcp = ServiceMaker(
@@ -25,6 +25,27 @@ http = ProtocolPlugin(
     "ktcp.http.handlers.makeHTTP",
     defaultPort=8081,
     parameters=(
+        Parameter(
+            "root",
+            "Serve the files below this directory, rather than a greeting.",
+            None,
+            directory,
+            "DIRECTORY",
+        ),
+        Parameter("no-listing", "Answer 404 for a directory without index.html.", False, None),
+        Parameter("hidden", "Serve files whose names begin with a dot, too.", False, None),
+        Parameter(
+            "follow-symlinks",
+            "Follow symbolic links out of the directory, too.",
+            False,
+            None,
+        ),
+        Parameter(
+            "cache-control",
+            "The Cache-Control header of files, such as max-age=3600.",
+            None,
+            str,
+        ),
         Parameter(
             "diagnostics",
             "Serve /echo, /delay/SECONDS, /status/CODE, /bytes/N, /stream/N, /headers and /fib/N, "

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Request, Response
@@ -118,7 +119,7 @@ class ServedTests(SynchronousTestCase):
     """
 
     def ask(self, data: bytes, method: bytes = b"GET") -> ReceivedResponse:
-        connection = MemoryConnection(HTTPFactory(failing))
+        connection = MemoryConnection(HTTPFactory(failing, reactor=Clock()))
         self.addCleanup(connection.lose)
         connection.send(data)
         [response] = parseResponses(connection.received, [method], closed=False)

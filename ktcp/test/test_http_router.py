@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Request, Response, Router
@@ -349,7 +350,7 @@ class ServedTests(SynchronousTestCase):
         async def user(request: Request, name: str) -> Response:
             return Response(200, name.encode() + await request.body.read())
 
-        connection = MemoryConnection(HTTPFactory(router))
+        connection = MemoryConnection(HTTPFactory(router, reactor=Clock()))
         connection.send(
             request("/users/a", "POST", body=b"=b")
             + request("/users/a", "HEAD")

@@ -364,9 +364,10 @@ class HTTPProtocol(Protocol):
             answer = Deferred.fromCoroutine(answer)
         self._pending = answer
         self._since = self._wheel.now
-        self._wheel.watch(self)
         answer.addCallback(self._answerLater)
         answer.addErrback(self._handlerFailed)
+        if self._pending is answer:
+            self._wheel.watch(self)
 
     def _answerLater(self, response: object) -> None:
         if self._state is not State.HANDLING:

@@ -12,6 +12,7 @@ them.  Pure: nothing here opens, listens or prints.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -129,3 +130,14 @@ def headerValue(text: str) -> str:
     if not (text.isascii() and text.isprintable() and text == text.strip() != ""):
         raise ValueError("printable ASCII, with no blanks around")
     return text
+
+
+def seconds(text: str) -> float:
+    """
+    Check a time, or another quantity that need not be whole: more than 0.
+
+    @raise ValueError: It is something else, or more than a year.
+    """
+    if not (re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) and 0 < float(text) <= 366 * 86400):
+        raise ValueError("a number of more than 0, such as 30 or 2.5")
+    return float(text)

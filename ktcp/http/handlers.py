@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from ktcp.http.limits import limitsOf
 from ktcp.http.message import Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         handler = diagnostics(context.reactor, handler)
     return HTTPFactory(
         handler,
+        limits=limitsOf(parameters),
         server=_server(parameters),
         accessLog=_accessLog(parameters, context),
         reactor=context.reactor,

@@ -5,7 +5,12 @@ Every size and time that bounds an HTTP connection: unit, default and reason.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
+
+from ktcp.parameters import Parameter, integerBetween, seconds
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -72,3 +77,47 @@ class Limits:
         for field in fields(self):
             if not getattr(self, field.name) > 0:
                 raise ValueError(f"limit {field.name} must be more than 0")
+
+
+# For --help: of each limit the unit, and what it bounds.
+_OPTIONS = {
+    "head": ("BYTES", "of a request's head, from the request line to the empty line; 431 beyond"),
+    "headers": ("COUNT", "of header lines of a request; 431 beyond"),
+    "target": ("BYTES", "of a request's target; 414 beyond"),
+    "body": ("BYTES", "of a body that a handler reads whole; 413 beyond"),
+    "readAhead": ("BYTES", "taken from a client before they are wanted"),
+    "drain": ("BYTES", "of an unread body that are dropped to keep the connection"),
+    "batch": ("BYTES", "of answers to pipelined requests that are gathered for one write"),
+    "headTime": ("SECONDS", "for a request's head to come, however it trickles; 408 beyond"),
+    "idle": ("SECONDS", "for which a connection may be of no use between requests"),
+    "bodyRate": ("BYTES", "a second that a body must come with on the average; 408 below"),
+    "bodyGrace": ("SECONDS", "that a body has beyond its rate"),
+    "handlerTime": ("SECONDS", "for a handler to answer; 503 beyond"),
+    "stall": ("SECONDS", "for which a client may read nothing; reset beyond"),
+    "linger": ("SECONDS", "for which a connection that ends early still takes bytes"),
+}
+
+
+def _optionOf(name: str) -> str:
+    return "limit-" + re.sub("[A-Z]", lambda capital: f"-{capital[0].lower()}", name)
+
+
+# An option for each limit, such as --limit-head-time.
+PARAMETERS = tuple(
+    Parameter(
+        _optionOf(field.name),
+        f"{unit.capitalize()} {bounds}.",
+        field.default,
+        seconds if isinstance(field.default, float) else integerBetween(1, 2**40),
+        unit,
+    )
+    for field in fields(Limits)
+    for unit, bounds in [_OPTIONS[field.name]]
+)
+
+
+def limitsOf(parameters: Mapping[str, Any]) -> Limits:
+    """
+    @param parameters: The values of L{PARAMETERS}, by their names.
+    """
+    return Limits(**{field.name: parameters[_optionOf(field.name)] for field in fields(Limits)})

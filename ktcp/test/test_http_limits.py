@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.http.limits import Limits
+from ktcp.http.limits import PARAMETERS, Limits, limitsOf
 
 
 class LimitsTests(SynchronousTestCase):
@@ -39,6 +39,36 @@ class LimitsTests(SynchronousTestCase):
             },
             asdict(Limits()),
         )
+
+    def test_options(self) -> None:
+        """
+        Each limit has an option, and what they say by default is the default.
+        """
+        given = {each.name: each.default for each in PARAMETERS}
+        self.assertEqual(Limits(), limitsOf(given))
+        self.assertEqual(
+            Limits(headTime=2.5, head=100),
+            limitsOf({**given, "limit-head-time": 2.5, "limit-head": 100}),
+        )
+        self.assertEqual(len(PARAMETERS), len(fields(Limits)))
+
+    def test_checks(self) -> None:
+        """
+        An option takes what its limit can be.
+        """
+        checks = {each.name: each.check for each in PARAMETERS}
+        self.assertEqual(2.5, checks["limit-idle"]("2.5"))
+        self.assertEqual(300, checks["limit-head"]("300"))
+        for name, text in (
+            ("limit-head", "0"),
+            ("limit-head", "1.5"),
+            ("limit-idle", "0"),
+            ("limit-idle", "-1"),
+            ("limit-idle", "nan"),
+            ("limit-idle", "1e9"),
+            ("limit-idle", "99999999999"),
+        ):
+            self.assertRaises(ValueError, checks[name], text)
 
     def test_frozen(self) -> None:
         """

@@ -383,7 +383,11 @@ class WorkersTests(TestCase):
         """
         folder = self.sick('raise ValueError("not today")')
         for command in (TWISTD, TWIST, DAEMON):
-            child = spawn(self, [*command, "--workers=2", "--no-http"], {"PYTHONPATH": folder})
+            child = spawn(
+                self,
+                [*command, "--workers=2", "--no-http", "--echo-port=0"],
+                {"PYTHONPATH": folder},
+            )
             self.assertEqual(await child.ended, 1)
             expected = r"worker ./2 \(pid \d+\): sick: not today"
             if command is DAEMON:
@@ -400,7 +404,7 @@ class WorkersTests(TestCase):
         """
         child = spawn(
             self,
-            [*TWISTD, "--workers=2", "--no-http"],
+            [*TWISTD, "--workers=2", "--no-http", "--echo-port=0"],
             {"PYTHONPATH": self.sick("os._exit(3)")},
         )
         self.assertEqual(await child.ended, 1)

@@ -9,6 +9,7 @@ from twisted.application.reactors import Reactor
 from twisted.application.service import ServiceMaker
 
 from ktcp.endpoint.parser import KTCPServerParser
+from ktcp.http import limits
 from ktcp.parameters import Parameter, directory, headerValue, oneOf
 from ktcp.plugin import ProtocolPlugin
 
@@ -69,6 +70,7 @@ http = ProtocolPlugin(
         ),
         Parameter("server-header", "The Server header of answers.", "ktcp", headerValue, "TEXT"),
         Parameter("no-server-header", "Send no Server header.", False, None),
+        *limits.PARAMETERS,
     ),
 )
 echo = ProtocolPlugin(

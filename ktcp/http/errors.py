@@ -8,9 +8,9 @@ but what a handler put in the reason, and that is escaped as its type asks.
 from __future__ import annotations
 
 import json
-import re
 from html import escape
 
+from ktcp.http.accept import qualities
 from ktcp.http.message import Headers, HTTPError, Response, reasonPhrase
 
 # Media ranges that take each type, from the most to the least specific (RFC
@@ -28,9 +28,6 @@ _RANGES = {
 }
 _DEFAULT = b"text/plain"
 
-# qvalue (RFC 9110, 12.4.2)
-_QUALITY = re.compile(rb"0(?:\.[0-9]{0,3})?|1(?:\.0{0,3})?")
-
 
 def errorResponse(error: HTTPError, accept: bytes | None = None) -> Response:
     """
@@ -46,12 +43,7 @@ def _preferred(accept: bytes) -> bytes:
     @return: The type that the client likes best; where it takes none of them,
         text all the same, which is better than silence (RFC 9110, 12.4.1).
     """
-    taken = {}
-    for element in accept.lower().split(b","):
-        name, *parameters = [part.strip(b" \t") for part in element.split(b";")]
-        qualities = [part[2:] for part in parameters if part.startswith(b"q=")] or [b"1"]
-        if _QUALITY.fullmatch(qualities[0]):
-            taken[name] = float(qualities[0])
+    taken = qualities(accept)
     best, liking = _DEFAULT, 0.0
     for kind, ranges in _RANGES.items():
         quality = next((taken[name] for name in ranges if name in taken), 0.0)

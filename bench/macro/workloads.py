@@ -179,7 +179,14 @@ ROWS = (
     ),
     Row("file1k", "a file of 1 KiB, keep-alive, 20 connections", _file("1k.bin"), **_FILES),
     Row("file64k", "a file of 64 KiB, keep-alive, 20 connections", _file("64k.bin"), **_FILES),
-    Row("file10m", "a file of 10 MiB, keep-alive, 20 connections", _file("10m.bin"), **_FILES),
+    Row(
+        "file10m",
+        "a file of 10 MiB, keep-alive, 20 connections",
+        _file("10m.bin"),
+        ("ktcp", "nginx"),
+        {"twisted.web File": "is busy for ten seconds with what a client has left behind"},
+        table=peers.FILES,
+    ),
     Row(
         "unchanged",
         "a file of 1 KiB that the client has (304), keep-alive, 20 connections",

@@ -58,6 +58,7 @@ from ktcp.http.message import (
     Request,
     RequestHead,
     Response,
+    Standing,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 
@@ -131,6 +132,9 @@ class HTTPProtocol(Protocol):
             # one has to be told to it.
             self._record = factory.accessLog.recorder(factory.handler)
             self._handler = self._record.handle
+        # The last head whose answer stands, and that.
+        self._stoodHead: RequestHead | None = None
+        self._stood: Standing | None = None
         # For this request.
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
@@ -160,7 +164,15 @@ class HTTPProtocol(Protocol):
             head = self._connection.repeated(data)
             if head is not None:
                 # What L{_advance} would do, less what it does in case of more.
-                answer = self._handleAtOnce(head, self._renderer.date())
+                date = self._renderer.date()
+                stood = self._stood
+                if stood is not None and head is self._stoodHead:
+                    answer = stood.again(date)
+                    if answer is not None:
+                        self._since = self._wheel.now
+                        self.transport.write(answer)
+                        return
+                answer = self._handleAtOnce(head, date)
                 if answer is not None:
                     self.transport.write(answer)
                     if self._state is _CLOSED:
@@ -321,9 +333,12 @@ class HTTPProtocol(Protocol):
                 or response.body.__class__ is not bytes
                 or response.trailers is not None
             ):
-                self._await(response)
-                return None
-            answer, closes = self._renderer.whole(head, response, date)
+                if response.__class__ is not Standing:
+                    self._await(response)
+                    return None
+                answer, closes = self._stand(head, response, date)
+            else:
+                answer, closes = self._renderer.whole(head, response, date)
         except Exception:
             self._handlerFailed(Failure())
             return None
@@ -334,6 +349,21 @@ class HTTPProtocol(Protocol):
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
+
+    def _stand(self, head: RequestHead, response: Standing, date: bytes) -> tuple[bytes, bool]:
+        """
+        Render an answer that stands, unless another connection has done so.
+        """
+        answer, closes = response.again(date), False
+        if answer is None:
+            answer, closes = self._renderer.whole(head, response, date)
+            if closes:
+                return answer, True
+            response.keep(answer, date)
+        if self._record is None:
+            # The handler is how the access log hears of requests.
+            self._stoodHead, self._stood = head, response
+        return answer, False
 
     def _handle(self, head: RequestHead) -> bool:
         """

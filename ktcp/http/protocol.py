@@ -61,6 +61,7 @@ from ktcp.http.message import (
     Standing,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
+from ktcp.interfaces import IDrainable
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -86,13 +87,17 @@ _LINGERING = State.LINGERING
 _CLOSED = State.CLOSED
 
 
+# Seconds for which a connection has been idle when it is closed in a drain.
+DRAIN_IDLE = 1.0
+
+
 class BodyAbandoned(Exception):
     """
     The body was asked for after its request had been answered.
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -124,6 +129,7 @@ class HTTPProtocol(Protocol):
         # when the gate was shut, as the wheel tells the time.
         self._wheel = factory.wheel
         self._since = 0
+        self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
         self._record: Recorder | None = None
@@ -247,6 +253,34 @@ class HTTPProtocol(Protocol):
         """
         The transport is about to tell L{connectionLost}.
         """
+
+    def drain(self) -> None:
+        """
+        See L{IDrainable}.  A connection is idle if it has been of no use for a
+        second: on one that has just been, a request may be on its way.
+        """
+        if self._state is State.LINGERING or self._state is State.CLOSED:
+            return
+        self._draining = True
+        if self._state is State.DISCARDING:
+            self._linger()
+            return
+        if self._state is not State.IDLE:
+            # What has been asked for is answered with C{Connection: close},
+            # unless that head has gone.
+            if self._head is not None:
+                self._head = self._head.closing()
+            return
+        self._stood = None
+        # In the way of the class's own, which so need not look whether to.
+        handleAtOnce, handle = self._handleAtOnce, self._handle
+        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
+        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        due = self.due()
+        if due is not None and due <= self._wheel.now and not self._connection.waiting:
+            self._close()
+        else:
+            self._wheel.watch(self)
 
     # Requests, one by one.
 
@@ -601,6 +635,7 @@ class HTTPProtocol(Protocol):
         assert self._sender is not None
         self._pending = self._producer = None
         data, closes = self._sender.end()
+        closes = closes or self._draining
         self._sender = None
         if self._record is not None:
             self._record.ended(True)
@@ -785,6 +820,8 @@ class HTTPProtocol(Protocol):
             seconds = limits.idle
             if self._headSince is not None:
                 since, seconds = self._headSince, limits.headTime
+            if self._draining and not self._connection.waiting:
+                seconds = DRAIN_IDLE
         elif self._state is State.DISCARDING or self._wanted is not None:
             seconds = limits.bodyGrace + self._taken / limits.bodyRate
         elif self._state is State.HANDLING:

@@ -57,9 +57,10 @@ from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.supervisor import Supervisor
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
-from ktcp.workers.team import Team
+from ktcp.workers.team import STOP_WITHIN, Team
 
 _log = Logger()
 
@@ -99,11 +100,14 @@ def makeService(options: BaseOptions) -> IService:
     """
     from twisted.internet import reactor
 
+    supervisor = Supervisor(os.environ, reactor)
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
     else:
         service = assembleTeam(options, reactor)
+    service.supervisor = supervisor
+    reactor.callWhenRunning(supervisor.ready, "serving")
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor, service)
     return service
@@ -122,7 +126,7 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     spawner = Spawner(reactor, opening, options.arguments, size, cores)
     team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
-    reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
+    reactor.callWhenRunning(reloadOnSignal, reactor, root, team)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
 
@@ -140,7 +144,7 @@ def assemble(
     """
     listening = listening or reactor
     context = Context(reactor)
-    root = KtcpService(context, options["drain-delay"])
+    root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
@@ -227,16 +231,22 @@ class KtcpService(MultiService):
 
     @ivar context: What the protocols were given.
     @ivar draining: It has begun to stop: no more is to be sent here.
+    @ivar supervisor: Is told what becomes of it.
     """
 
-    def __init__(self, context: Context, drainDelay: float = 0.0) -> None:
+    def __init__(
+        self, context: Context, drainDelay: float = 0.0, drainTimeout: float = 0.0
+    ) -> None:
         """
         @param drainDelay: Seconds for which it still serves when it has been
             told to stop, and says so to who asks.
+        @param drainTimeout: Seconds that connections then have to end.
         """
         super().__init__()
         self.context = context
         self.draining = False
+        self.supervisor = Supervisor({}, context.reactor)
+        self._drainTimeout = drainTimeout
         self._drainDelay = drainDelay
         self._delay: Deferred[None] | None = None
 
@@ -259,6 +269,7 @@ class KtcpService(MultiService):
         @return: Fires when the last of them has.
         """
         begun, self.draining = self.draining, True
+        self.supervisor.stopping(self._drainDelay + self._drainTimeout + STOP_WITHIN)
         if begun or not self._drainDelay:
             return self._stopAll()
         _log.info("ktcp: still serving for {delay:g} s", delay=self._drainDelay)
@@ -551,16 +562,23 @@ def reopenOnSignals(
     """
 
     def reopen() -> None:
+        service.supervisor.reloading()
         for each in service.context.reopening:
             each()
+        service.supervisor.ready("serving")
 
-    if service.context.reopening:
+    if service.context.reopening or service.supervisor.isThere:
         for each in signals:
             signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
 
 
-def reloadOnSignal(reactor: Any, reload: Callable[[], None]) -> None:
+def reloadOnSignal(reactor: Any, service: KtcpService, team: Team) -> None:
     """
     Have SIGHUP replace the workers.
     """
+
+    def reload() -> None:
+        service.supervisor.reloading()
+        team.reload().addCallback(lambda _: service.supervisor.ready("serving"))
+
     signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))

@@ -24,6 +24,7 @@ from ktcp import __version__, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
+from ktcp.logs import FORMATS
 from ktcp.parameters import Parameter
 
 
@@ -83,6 +84,13 @@ SERVICE = (
         "Bind each worker to a processor, in turn.  Otherwise the scheduler may move it.",
         False,
         None,
+    ),
+    Parameter(
+        "log-format",
+        "How twistd writes the service's log: text, or json for an object a line.",
+        "text",
+        parameters.oneOf(*FORMATS),
+        "FORMAT",
     ),
     Parameter(
         "drain-delay",

@@ -27,7 +27,7 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
@@ -56,6 +56,7 @@ from ktcp.drain import Drain
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
+from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
 from ktcp.supervisor import Supervisor
 from ktcp.workers.processes import Spawner
@@ -77,7 +78,15 @@ def Options() -> BaseOptions:
     are parsed; not earlier, because C{--help} needs none.
     """
     options = commandLine.Options()
-    options.whenParsed = _installReactor
+
+    def parsed() -> None:
+        _installReactor()
+        # twistd makes its log when it has read the command line; twist has an
+        # option of its own, before the word ktcp.
+        if options["log-format"] == "json" and options.parent and "logger" in options.parent:
+            options.parent["logger"] = observing(options.parent)
+
+    options.whenParsed = parsed
     return options
 
 
@@ -466,24 +475,31 @@ class Listener(Service):
         Say where, once it is true that a connection is served.
         """
         if self.announce:
-            line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
-            self.reactor.callWhenRunning(_log.info, "{line}", line=line)
+            fields = {"protocol": self.protocol, **placeOf(port.getHost())}
+            line = describe(fields)
+            self.reactor.callWhenRunning(
+                _log.info, "ktcp: listening {log_line}", log_line=line, **fields
+            )
         return port
 
 
-def describe(address: IAddress) -> str:
+def describe(fields: Mapping[str, str | int]) -> str:
     """
-    Describe where a listener is, in the fields that the module names.
+    Write fields as the module says.
     """
-    fields: dict[str, object]
-    if isinstance(address, (IPv4Address, IPv6Address)):
-        fields = {"transport": "tcp", "address": address.host, "port": address.port}
-    elif isinstance(address, UNIXAddress):
-        path = os.fsdecode(address.name or b"")
-        fields = {"transport": "unix", "path": path.replace("\0", "@", 1)}
-    else:
-        fields = {"transport": "other", "address": address}
     return " ".join(f"{name}={shlex.quote(str(value))}" for name, value in fields.items())
+
+
+def placeOf(address: IAddress) -> dict[str, str | int]:
+    """
+    Say where a listener is, in the fields that the module names.
+    """
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        return {"transport": "tcp", "address": address.host, "port": address.port}
+    if isinstance(address, UNIXAddress):
+        path = os.fsdecode(address.name or b"")
+        return {"transport": "unix", "path": path.replace("\0", "@", 1)}
+    return {"transport": "other", "address": str(address)}
 
 
 def _whyNot(error: BaseException | None) -> str:

@@ -52,9 +52,10 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
+from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.interfaces import Context, IProtocolPlugin
+from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.options import BaseOptions, Refusal, called, shown
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
@@ -100,6 +101,8 @@ def makeService(options: BaseOptions) -> IService:
 
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor)
+    # For the workers, too, which inherit it.
+    makeRoom(options["limit-connections"])
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
@@ -138,10 +141,12 @@ def assemble(
     listening = listening or reactor
     context = Context(reactor)
     root = KtcpService(context)
+    # One for all: what it saves, descriptors and memory, they share.
+    admission = Admission(options["limit-connections"], options["limit-client-connections"])
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory)
+            protocol = ProtocolService(factory, admission)
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -261,9 +266,9 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(self, factory: IProtocolFactory) -> None:
+    def __init__(self, factory: IProtocolFactory, admission: Admission | None = None) -> None:
         super().__init__()
-        self.factory = TrackingFactory(factory)
+        self.factory = TrackingFactory(factory, admission)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -280,7 +285,8 @@ class ProtocolService(MultiService):
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
-    A factory that remembers the connections of another, to close them.
+    A factory that counts the connections of another, and remembers them, to
+    close them.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
@@ -288,8 +294,14 @@ class TrackingFactory:
     end: the memory is weak.
     """
 
-    def __init__(self, wrapped: IProtocolFactory) -> None:
+    def __init__(self, wrapped: IProtocolFactory, admission: Admission | None = None) -> None:
+        """
+        @param admission: Lets connections in; if not given, as many as come.
+        """
         self.wrapped: Any = wrapped
+        self._admission = admission or Admission(None, None)
+        refusing = IRefusingFactory(wrapped, None)
+        self._refuse = None if refusing is None else refusing.buildRefusal
         self.connections: WeakSet[Any] = WeakSet()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
@@ -321,9 +333,10 @@ class TrackingFactory:
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """
-        Have the other factory build a protocol, and remember it.
+        Have the other factory build a protocol, if there is room for one more
+        connection, and remember it.
         """
-        protocol: IProtocol | None = self.wrapped.buildProtocol(addr)
+        protocol = self._admission.build(addr, self.wrapped.buildProtocol, self._refuse)
         if protocol is not None:
             self.connections.add(protocol)
         return protocol

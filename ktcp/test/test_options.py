@@ -58,6 +58,8 @@ class OptionsTests(SynchronousTestCase):
                 "backlog": 4096,
                 "workers": None,
                 "bound": False,
+                "limit-connections": 10_240,
+                "limit-client-connections": 1_024,
                 "http-port": 8081,
                 "http": [],
                 "no-http": False,

@@ -296,7 +296,6 @@ def main(arguments: Sequence[str], output: TextIO = sys.stdout) -> int:
         ),
     ]
     makeRoom(sum(kind.count for kind in kinds))
-    os.sched_setaffinity(0, {int(CLIENT_CORES)})
     with TemporaryDirectory(prefix="ktcp-attack-") as folder:
         Path(folder, "index.html").write_bytes(b"Hello World!")
         with Path(folder, "large").open("wb") as large:
@@ -315,4 +314,6 @@ def main(arguments: Sequence[str], output: TextIO = sys.stdout) -> int:
 
 
 if __name__ == "__main__":
+    # Beside wrk, not beside the server.
+    os.sched_setaffinity(0, {int(CLIENT_CORES)})
     sys.exit(main(sys.argv[1:]))

@@ -251,7 +251,6 @@ def main(arguments: Sequence[str], output: TextIO = sys.stdout) -> int:
     parser.add_argument("--file", type=int, default=KIB, help="MiB (%(default)s)")
     parser.add_argument("--clients", type=int, default=100, help="%(default)s")
     options = parser.parse_args(arguments)
-    os.sched_setaffinity(0, {int(CLIENT_CORES)})
     verdicts = Verdicts(output)
     bodies(options.body * MIB, verdicts)
     directory(options.entries, verdicts)
@@ -260,4 +259,6 @@ def main(arguments: Sequence[str], output: TextIO = sys.stdout) -> int:
 
 
 if __name__ == "__main__":
+    # Not beside the server.
+    os.sched_setaffinity(0, {int(CLIENT_CORES)})
     sys.exit(main(sys.argv[1:]))

@@ -42,10 +42,9 @@ class AttackTests(SynchronousTestCase):
         """
         peer("wrk", "wrk")
         output = StringIO()
-        attack.main(
-            "--slow 5 --silent 5 --deaf 2 --head-time 1 --stall 1 --ramp 0.1 --rounds 1".split(),
-            output,
-        )
+        kinds = ["--slow=5", "--silent=5", "--deaf=2"]
+        times = ["--head-time=0.5", "--stall=0.5", "--ramp=0.1", "--rounds=1"]
+        attack.main([*kinds, *times], output)
         lines = output.getvalue().splitlines()
         self.assertEqual(6, len(lines), lines)
         for line, count in zip(lines, ("5 of 5", "5 of 5", "2 of 2"), strict=False):
@@ -63,7 +62,7 @@ class MemoryTests(SynchronousTestCase):
         Each is answered as it is to be, however much memory that takes.
         """
         output = StringIO()
-        memory.main("--body 4 --entries 200 --file 4 --clients 3".split(), output)
+        memory.main(["--body", "4", "--entries", "200", "--file", "4", "--clients", "3"], output)
         text = output.getvalue()
         self.assertIn("413 before the body: 413, 0 bytes of it sent", text)
         self.assertIn("met    a POST of 4 MiB discarded: 204", text)

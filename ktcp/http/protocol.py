@@ -175,9 +175,10 @@ class HTTPProtocol(Protocol):
                 # What L{_advance} would do, less what it does in case of more.
                 date = self._renderer.date()
                 stood = self._stood
-                if stood is not None and head is self._stoodHead:
+                if stood is not None and head is self._stoodHead and self._left > 1:
                     answer = stood.again(date)
                     if answer is not None:
+                        self._left -= 1
                         self._since = self._wheel.now
                         self.transport.write(answer)
                         return
@@ -394,6 +395,8 @@ class HTTPProtocol(Protocol):
         """
         Render an answer that stands, unless another connection has done so.
         """
+        if not head.framing.keepAlive:
+            return self._renderer.whole(head, response, date)
         answer, closes = response.again(date), False
         if answer is None:
             answer, closes = self._renderer.whole(head, response, date)

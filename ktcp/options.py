@@ -22,6 +22,7 @@ from twisted.python import usage
 
 from ktcp import __version__, parameters
 from ktcp.discovery import discover
+from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.logs import FORMATS
@@ -91,6 +92,20 @@ SERVICE = (
         "text",
         parameters.oneOf(*FORMATS),
         "FORMAT",
+    ),
+    Parameter(
+        "limit-connections",
+        "Count of connections in all, of each worker; more are sent away, by HTTP with 503.",
+        CONNECTIONS,
+        parameters.integerBetween(1, 2**31 - 1),
+        "COUNT",
+    ),
+    Parameter(
+        "limit-client-connections",
+        "Count of connections from one address, for IPv6 from one /64.",
+        CLIENT_CONNECTIONS,
+        parameters.integerBetween(1, 2**31 - 1),
+        "COUNT",
     ),
     Parameter(
         "drain-delay",

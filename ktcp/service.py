@@ -53,9 +53,10 @@ from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
 from ktcp.drain import Drain
+from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.interfaces import Context, IProtocolPlugin
+from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
 from ktcp.supervisor import Supervisor
@@ -110,6 +111,8 @@ def makeService(options: BaseOptions) -> IService:
     from twisted.internet import reactor
 
     supervisor = Supervisor(os.environ, reactor)
+    # For the workers, too, which inherit it.
+    makeRoom(options["limit-connections"])
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
@@ -154,10 +157,12 @@ def assemble(
     listening = listening or reactor
     context = Context(reactor)
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
+    # One for all: what it saves, descriptors and memory, they share.
+    admission = Admission(options["limit-connections"], options["limit-client-connections"])
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory, reactor, options["drain-timeout"])
+            protocol = ProtocolService(factory, reactor, options["drain-timeout"], admission)
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -319,13 +324,20 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(self, factory: IProtocolFactory, clock: Any, drainTimeout: float = 0.0) -> None:
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        clock: Any,
+        drainTimeout: float = 0.0,
+        admission: Admission | None = None,
+    ) -> None:
         """
         @param drainTimeout: Seconds for which connections may take to end when
             it stops.
+        @param admission: See L{TrackingFactory}.
         """
         super().__init__()
-        self.factory = TrackingFactory(factory)
+        self.factory = TrackingFactory(factory, admission)
         self._drain = Drain(self.factory.connections, clock, drainTimeout)
 
     def stopService(self) -> Deferred[Any]:
@@ -347,7 +359,8 @@ class ProtocolService(MultiService):
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
-    A factory that remembers the connections of another, to drain them.
+    A factory that counts the connections of another, and remembers them, to
+    drain them.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
@@ -355,8 +368,14 @@ class TrackingFactory:
     end: the memory is weak.
     """
 
-    def __init__(self, wrapped: IProtocolFactory) -> None:
+    def __init__(self, wrapped: IProtocolFactory, admission: Admission | None = None) -> None:
+        """
+        @param admission: Lets connections in; if not given, as many as come.
+        """
         self.wrapped: Any = wrapped
+        self._admission = admission or Admission(None, None)
+        refusing = IRefusingFactory(wrapped, None)
+        self._refuse = None if refusing is None else refusing.buildRefusal
         self.connections: WeakSet[Any] = WeakSet()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
@@ -388,9 +407,10 @@ class TrackingFactory:
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """
-        Have the other factory build a protocol, and remember it.
+        Have the other factory build a protocol, if there is room for one more
+        connection, and remember it.
         """
-        protocol: IProtocol | None = self.wrapped.buildProtocol(addr)
+        protocol = self._admission.build(addr, self.wrapped.buildProtocol, self._refuse)
         if protocol is not None:
             self.connections.add(protocol)
         return protocol

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _PLAIN = Headers.of({"Content-Type": "text/plain"})
 _HELLO = Response(200, b"Hello World!", _PLAIN)
 _NOT_IMPLEMENTED = Response(501, b"501 Not Implemented\n", _PLAIN)
+# Soon: what ends in the meantime are connections, of which there are many.
+_NO_ROOM = Response(
+    503, b"503 Service Unavailable\n", {"Content-Type": "text/plain", "Retry-After": "1"}
+)
 
 
 def hello(request: Request) -> Response:
@@ -28,6 +32,13 @@ def hello(request: Request) -> Response:
     if request.method == b"GET" or request.method == b"HEAD":
         return _HELLO
     return _NOT_IMPLEMENTED
+
+
+def noRoom(request: Request) -> Response:
+    """
+    Answer on a connection that is one too many.
+    """
+    return _NO_ROOM
 
 
 def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
@@ -49,6 +60,9 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         limits=limitsOf(parameters),
         server=_server(parameters),
         accessLog=_accessLog(parameters, context),
+        # The service counts those of all protocols.
+        connections=None,
+        clientConnections=None,
         reactor=context.reactor,
     )
 

@@ -25,6 +25,7 @@ How a connection leaves the happy path:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Any, cast
 
@@ -42,6 +43,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
 from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
@@ -49,7 +51,7 @@ from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
 from ktcp.http.errors import errorResponse
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
-from ktcp.http.handlers import hello
+from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
     BadRequest,
@@ -61,7 +63,7 @@ from ktcp.http.message import (
     Standing,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IDrainable
+from ktcp.interfaces import IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -125,6 +127,7 @@ class HTTPProtocol(Protocol):
         self._room = factory.limits.batch
         self._gate = Gate()
         self._reading = True
+        self._left = factory.limits.requests
         # When what C{_state} says began, when the head that is coming did, and
         # when the gate was shut, as the wheel tells the time.
         self._wheel = factory.wheel
@@ -172,9 +175,10 @@ class HTTPProtocol(Protocol):
                 # What L{_advance} would do, less what it does in case of more.
                 date = self._renderer.date()
                 stood = self._stood
-                if stood is not None and head is self._stoodHead:
+                if stood is not None and head is self._stoodHead and self._left > 1:
                     answer = stood.again(date)
                     if answer is not None:
+                        self._left -= 1
                         self._since = self._wheel.now
                         self.transport.write(answer)
                         return
@@ -182,7 +186,7 @@ class HTTPProtocol(Protocol):
                 if answer is not None:
                     self.transport.write(answer)
                     if self._state is _CLOSED:
-                        self._close()
+                        self._finish()
                 return
         if state is _LINGERING or state is _CLOSED:
             return
@@ -339,7 +343,7 @@ class HTTPProtocol(Protocol):
                 return True
             self._batch.append(answer)
             if self._state is _CLOSED:
-                self._close()
+                self._finish()
                 return False
             self._room -= len(answer)
             if self._room < 0:
@@ -355,6 +359,9 @@ class HTTPProtocol(Protocol):
         @return: The answer, to be sent by the caller, who then closes if the
             state is C{CLOSED}; or L{None}: it will come, or has been sent.
         """
+        self._left -= 1
+        if not self._left:
+            head = head.closing()
         self._head = head
         self._state = _HANDLING
         peer = self._peer
@@ -388,6 +395,8 @@ class HTTPProtocol(Protocol):
         """
         Render an answer that stands, unless another connection has done so.
         """
+        if not head.framing.keepAlive:
+            return self._renderer.whole(head, response, date)
         answer, closes = response.again(date), False
         if answer is None:
             answer, closes = self._renderer.whole(head, response, date)
@@ -404,7 +413,8 @@ class HTTPProtocol(Protocol):
         Hand over a request that has a body.
         """
         framing = head.framing
-        self._head = head
+        self._left -= 1
+        self._head = head if self._left else head.closing()
         self._body = RequestBody(self, framing.length, self._limits.body)
         self._mustContinue = framing.expectsContinue
         self._taken = 0
@@ -413,7 +423,7 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(Request(head, self._peer, self._body)))
+            self._await(self._handler(Request(self._head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True
@@ -522,7 +532,7 @@ class HTTPProtocol(Protocol):
         self._since = self._wheel.now
         if self._body is None:
             if closes:
-                self._close()
+                self._finish()
             else:
                 self._state = _IDLE
             return
@@ -532,7 +542,7 @@ class HTTPProtocol(Protocol):
             wanted.errback(BodyAbandoned())
         if not self._connection.inBody:
             if closes:
-                self._close()
+                self._finish()
             else:
                 self._state = State.IDLE
         elif closes:
@@ -746,8 +756,13 @@ class HTTPProtocol(Protocol):
         """
         Take bytes from the client only while there is somewhere to put them.
         """
+        # What waits while nothing is answered is a part of something, within a
+        # bound of its own that may be beyond readAhead's.
         reading = self._gate.isOpen and (
-            self._wanted is not None or self._connection.waiting < self._limits.readAhead
+            self._wanted is not None
+            or self._state is State.IDLE
+            or self._state is State.DISCARDING
+            or self._connection.waiting < self._limits.readAhead
         )
         if self._state is State.LINGERING:
             reading = True
@@ -771,6 +786,16 @@ class HTTPProtocol(Protocol):
         self._wheel.watch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+    def _finish(self) -> None:
+        """
+        Close after an answer that said so.  A client that did not ask for it,
+        because this was the last request it had, may be sending another.
+        """
+        if self._left:
+            self._close()
+        else:
+            self._linger()
 
     def _leave(self) -> None:
         """
@@ -861,7 +886,7 @@ class HTTPProtocol(Protocol):
                 pending.cancel()
 
 
-@implementer(IProtocolNegotiationFactory)
+@implementer(IProtocolNegotiationFactory, IRefusingFactory)
 class HTTPFactory(Factory):
     """
     Serves HTTP/1.1 with one handler::
@@ -884,15 +909,22 @@ class HTTPFactory(Factory):
         limits: Limits | None = None,
         server: bytes | None = b"ktcp",
         accessLog: AccessLog | None = None,
+        connections: int | None = CONNECTIONS,
+        clientConnections: int | None = CLIENT_CONNECTIONS,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
         @param accessLog: Gets a line for each answer.
+        @param connections: How many there may be at one time (503 beyond);
+            L{None}: not bounded.
+        @param clientConnections: The same for those from one address; see
+            L{ktcp.endpoint.admission}.
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
-        @raise ValueError: The Server header would split.
+        @raise ValueError: The Server header would split, or a number is not
+            positive.
         """
         if server is not None:
             Headers.of({"Server": server})
@@ -902,6 +934,11 @@ class HTTPFactory(Factory):
         self.door = Door(limits)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
+        self._server = server
+        self._admission: Admission | None = None
+        if connections is not None or clientConnections is not None:
+            self._admission = Admission(connections, clientConnections)
+        self._refusing: HTTPFactory | None = None
         self._reactor = reactor
         self._wheel: Wheel | None = None
 
@@ -925,8 +962,32 @@ class HTTPFactory(Factory):
         """
         return [b"http/1.1"]
 
-    def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
+    def buildProtocol(self, addr: Any) -> HTTPProtocol | None:
         """
         One protocol per connection.
         """
-        return HTTPProtocol(self)
+        if self._admission is None:
+            return HTTPProtocol(self)
+        built = self._admission.build(addr, lambda addr: HTTPProtocol(self), self.buildRefusal)
+        return cast("HTTPProtocol | None", built)
+
+    def buildRefusal(self, addr: IAddress) -> HTTPProtocol:
+        """
+        One that answers 503.  See L{IRefusingFactory}.
+
+        It waits for a request, for not much time: some clients take an answer
+        that comes before it for none of theirs, and reset the connection.
+        """
+        if self._refusing is None:
+            limits = self.limits
+            briefly = min(limits.headTime, limits.linger)
+            self._refusing = HTTPFactory(
+                noRoom,
+                limits=replace(limits, requests=1, headTime=briefly, stall=briefly),
+                server=self._server,
+                accessLog=self.accessLog,
+                connections=None,
+                clientConnections=None,
+                reactor=self._reactor,
+            )
+        return HTTPProtocol(self._refusing)

@@ -59,6 +59,8 @@ class OptionsTests(SynchronousTestCase):
                 "backlog": 4096,
                 "workers": None,
                 "bound": False,
+                "limit-connections": 10_240,
+                "limit-client-connections": 1_024,
                 "drain-delay": 0.0,
                 "drain-timeout": 25.0,
                 "http-port": 8081,

@@ -499,6 +499,38 @@ class RealTests(LogMixin, TestCase):
         self.assertIsInstance(await client.closed, ConnectionDone)
         await drained
 
+    async def test_limitsConnections(self) -> None:
+        """
+        Connections are counted for all protocols together; one too many is
+        closed without a word where its protocol knows none, and there is room
+        again when one has ended.
+        """
+        await self.turn()
+        service = self.service("--limit-connections=1", "--sink-port=0", "--echo-port=0")
+        service.startService()
+        await self.turn()
+        sink, echo = (int(line.rpartition("=")[2]) for line in self.logged)
+        first = await self.connect(sink)
+        first.transport.write(b"a")
+        await first.got(1)
+        second = await self.connect(echo)
+        self.assertIsInstance(await second.closed, ConnectionDone)
+        self.assertEqual(second.received, b"")
+        [lost] = [each for part in service for each in part.factory.connections]
+        ended: Deferred[None] = Deferred()
+        connectionLost = lost.connectionLost
+
+        def tell(reason: Any) -> None:
+            connectionLost(reason)
+            ended.callback(None)
+
+        lost.connectionLost = tell
+        first.drop()
+        await ended
+        third = await self.connect(echo)
+        third.transport.write(b"b")
+        self.assertEqual(await third.got(1), b"b")
+
     async def test_allOrNothing(self) -> None:
         """
         If one port is taken, those opened before it are closed again.

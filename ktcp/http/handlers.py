@@ -54,7 +54,7 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
 
 
 # Parameters that say nothing without the root.
-_OF_FILES = ("no-listing", "hidden", "follow-symlinks", "cache-control")
+_OF_FILES = ("index", "no-listing", "hidden", "follow-symlinks", "cache-control")
 
 
 def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
@@ -63,6 +63,7 @@ def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
     try:
         return StaticFiles(
             parameters["root"],
+            index=parameters["index"] or ("index.html",),
             listing=not parameters["no-listing"],
             hidden=parameters["hidden"],
             followSymlinks=parameters["follow-symlinks"],

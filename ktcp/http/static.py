@@ -23,10 +23,11 @@ from twisted.internet.threads import deferToThreadPool
 from ktcp.http.accept import prefersJSON
 from ktcp.http.cache import BoundedCache
 from ktcp.http.conditions import isPlain, precondition, rangeHolds
+from ktcp.http.errors import errorResponse
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
-from ktcp.http.message import Headers, HTTPError, Request, Response, reasonPhrase
+from ktcp.http.message import Headers, HTTPError, Request, Response
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
 from ktcp.http.variants import Entry, Loader, Signature, Variant
@@ -44,13 +45,7 @@ _ANSWERS = 1024
 _LONGEST = 2048
 
 
-def _plainly(status: int, *headers: tuple[bytes, bytes]) -> Response:
-    text = b"%d %b\n" % (status, reasonPhrase(status))
-    return Response(status, text, [(b"Content-Type", b"text/plain; charset=utf-8"), *headers])
-
-
-_REFUSALS = {status: _plainly(status) for status in (400, 403, 404, 412, 501, 503)}
-_REFUSALS[405] = _plainly(405, (b"Allow", b"GET, HEAD"))
+_ALLOWED = Headers.of({"Allow": "GET, HEAD"})
 
 _PAGE = [
     (b"Cache-Control", b"no-cache"),
@@ -149,16 +144,16 @@ class StaticFiles:
         try:
             return self._answer(request)
         except HTTPError as error:
-            return _REFUSALS[error.status]
+            return errorResponse(error, request.headers.get(b"accept"))
         except OSError as error:
             status = refusal(error)
             if not status:
                 raise
-            return _REFUSALS[status]
+            return errorResponse(HTTPError(status), request.headers.get(b"accept"))
 
     def _answer(self, request: Request) -> Response:
         if request.method not in (b"GET", b"HEAD"):
-            return _REFUSALS[405 if request.method in _KNOWN else 501]
+            raise HTTPError(405 if request.method in _KNOWN else 501, headers=_ALLOWED)
         path, query = splitTarget(request.target)
         names = namesOf(path)
         if names[-1]:
@@ -262,13 +257,16 @@ class StaticFiles:
         if wanted is None:
             variant = entry.choose(headers.get(b"accept-encoding"))
         status = precondition(headers, variant.etag, variant.modified)
+        if status == 304:
+            return variant.unchanged
         if status is not None:
-            return variant.unchanged if status == 304 else _REFUSALS[status]
+            raise HTTPError(status)
         if wanted is not None and rangeHolds(headers, variant.etag, variant.modified, time.time()):
             try:
                 spans = parseRange(wanted, variant.size)
             except Unsatisfiable:
-                return _plainly(416, (b"Content-Range", b"bytes */%d" % variant.size))
+                total = b"bytes */%d" % variant.size
+                raise HTTPError(416, headers={"Content-Range": total}) from None
             if spans is not None:
                 return self._partial(variant, spans)
         if variant.whole is not None:
@@ -369,7 +367,8 @@ def _redirect(path: bytes, query: bytes) -> Response:
     """
     # Browsers read a backslash as a slash, and two of these as another host.
     place = path.replace(b"\\", b"%5C") + b"/" + (b"?" + query if query else b"")
-    return _plainly(301, (b"Location", place))
+    text = b"301 Moved Permanently\n"
+    return Response(301, text, {"Content-Type": "text/plain", "Location": place})
 
 
 def _parts(variant: Variant, spans: Sequence[Span], boundary: bytes) -> Iterator[Piece]:

@@ -195,6 +195,21 @@ class GetTests(StaticTestCase):
         for method in (b"get", b"BREW"):
             self.assertEqual(self.ask(method=method).status, 501)
 
+    def test_errors(self) -> None:
+        """
+        Errors come in the type that the client likes best, with what they have
+        to say in headers.
+        """
+        for target, method, given, status, name, value in (
+            ("/nothere", b"GET", {}, 404, "vary", b"Accept"),
+            ("/a.txt", b"PUT", {}, 405, "allow", b"GET, HEAD"),
+            ("/a.txt", b"GET", {"range": "bytes=9999-"}, 416, "content-range", b"bytes */1000"),
+            ("/a.txt", b"GET", {"if_match": '"other"'}, 412, "vary", b"Accept"),
+        ):
+            response = self.ask(target, method, accept="application/json", **given)
+            self.assertEqual(json.loads(response.body)["status"], status)
+            self.assertEqual(response.headers.get(name), value)
+
     def test_types(self) -> None:
         """
         Types are of the name's end; packed files are what they are packed in.

@@ -39,9 +39,11 @@ _KNOWN = frozenset(
     b"PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK".split()
 )
 
-# Answers that are kept, by the bytes of the request's head, and the longest of
-# those: 2 MiB at the worst.  They hold no file that the cache does not hold.
-_ANSWERS = 1024
+# Answers that are kept, by the bytes of the request's head: so many bytes of
+# them in all, each with what it takes besides, and the longest.  They hold no
+# file that the cache does not hold.
+_ANSWERS = 8 * MIB
+_ANSWER = 512
 _LONGEST = 2048
 
 
@@ -120,6 +122,7 @@ class StaticFiles:
         self._cacheSeconds = cacheSeconds
         self._cache: BoundedCache[Entry] = BoundedCache(cacheBytes, self._forget)
         self._answers: dict[bytes, tuple[Entry, Response]] = {}
+        self._room = _ANSWERS
         self._seconds = seconds
         self._reactor = reactor
 
@@ -234,15 +237,20 @@ class StaticFiles:
             or self._cache.get(tuple(names)) is not entry
         ):
             return
-        if len(self._answers) >= _ANSWERS:
-            del self._answers[next(iter(self._answers))]
+        if raw not in self._answers:
+            self._room -= len(raw) + _ANSWER
         self._answers[raw] = entry, answer
+        while self._room < 0:
+            oldest = next(iter(self._answers))
+            del self._answers[oldest]
+            self._room += len(oldest) + _ANSWER
 
     def _forget(self, entry: Entry) -> None:
         """
         The cache has no room for an entry, so no answer may hold it either.
         """
         self._answers.clear()
+        self._room = _ANSWERS
 
     def _send(self, request: Request, entry: Entry) -> Response:
         """
@@ -368,7 +376,7 @@ def _redirect(path: bytes, query: bytes) -> Response:
     # Browsers read a backslash as a slash, and two of these as another host.
     place = path.replace(b"\\", b"%5C") + b"/" + (b"?" + query if query else b"")
     text = b"301 Moved Permanently\n"
-    return Response(301, text, {"Content-Type": "text/plain", "Location": place})
+    return Response(301, text, [(b"Content-Type", b"text/plain"), (b"Location", place)])
 
 
 def _parts(variant: Variant, spans: Sequence[Span], boundary: bytes) -> Iterator[Piece]:

@@ -43,6 +43,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ktcp.http.accesslog import AccessLog, Recorder
+from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
 from ktcp.http.deadlines import Wheel
@@ -817,18 +818,24 @@ class HTTPFactory(Factory):
         limits: Limits | None = None,
         server: bytes | None = b"ktcp",
         accessLog: AccessLog | None = None,
+        compress: Compression | bool = False,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
         @param accessLog: Gets a line for each answer.
+        @param compress: Compress what the handler answers.  Not where it says
+            back what it was asked beside a secret, or size tells that (BREACH).
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
         @raise ValueError: The Server header would split.
         """
         if server is not None:
             Headers.of({"Server": server})
+        if compress:
+            compression = Compression() if compress is True else compress
+            handler = Compressing(handler, compression, lambda: self.reactor)
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
@@ -839,16 +846,23 @@ class HTTPFactory(Factory):
         self._wheel: Wheel | None = None
 
     @property
+    def reactor(self) -> IReactorTime:
+        """
+        The reactor that was given, or the global one.
+        """
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = cast(IReactorTime, reactor)
+        return self._reactor
+
+    @property
     def wheel(self) -> Wheel:
         """
         Keeps the deadlines of all connections.
         """
         if self._wheel is None:
-            if self._reactor is None:
-                from twisted.internet import reactor
-
-                self._reactor = cast(IReactorTime, reactor)
-            self._wheel = Wheel(self._reactor)
+            self._wheel = Wheel(self.reactor)
         return self._wheel
 
     def acceptableProtocols(self) -> list[bytes]:

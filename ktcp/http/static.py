@@ -22,6 +22,7 @@ from twisted.internet.threads import deferToThreadPool
 
 from ktcp.http.accept import prefersJSON
 from ktcp.http.cache import BoundedCache
+from ktcp.http.compress import SLICE, Compression, codedSlices, nothing
 from ktcp.http.conditions import isPlain, precondition, rangeHolds
 from ktcp.http.errors import errorResponse
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
@@ -74,7 +75,8 @@ class StaticFiles:
         HTTPFactory(StaticFiles("/srv/www"))
 
     GET and HEAD, index files, listings, ranges, conditional requests, and
-    precompressed siblings (C{a.css.br}, C{.zst}, C{.gz}) for who accepts them.
+    precompressed siblings (C{a.css.br}, C{.zst}, C{.gz}) or compression on the
+    way out for who accepts them.
     Nothing outside of the directory is served, and neither hidden files,
     devices nor FIFOs.
     """
@@ -89,6 +91,7 @@ class StaticFiles:
         followSymlinks: bool = False,
         cacheControl: str | bytes | None = None,
         charset: str | None = "utf-8",
+        compress: Compression | bool = True,
         cacheBytes: int = 32 * MIB,
         cacheSeconds: float = 1.0,
         reactor: Any = None,
@@ -102,6 +105,8 @@ class StaticFiles:
         @param followSymlinks: Also those that lead out of the directory.
         @param cacheControl: The Cache-Control header of files (RFC 9111, 5.2).
         @param charset: That of text files; L{None} for not to say.
+        @param compress: Compress files of types that shrink, for clients that
+            take it: small ones once, others each time.
         @param cacheBytes: The memory for small files, in bytes, at most.
         @param cacheSeconds: For how long a file is not looked at again: a
             changed one is served changed after that, at the latest.
@@ -118,7 +123,8 @@ class StaticFiles:
         self._index = [os.fsencode(name) for name in index]
         self._listing = listing
         self._hidden = hidden
-        self._loader = Loader(self._root, control, charset)
+        compression = Compression() if compress is True else compress or None
+        self._loader = Loader(self._root, control, charset, compression)
         self._cacheSeconds = cacheSeconds
         self._cache: BoundedCache[Entry] = BoundedCache(cacheBytes, self._forget)
         self._answers: dict[bytes, tuple[Entry, Response]] = {}
@@ -187,11 +193,14 @@ class StaticFiles:
             entry = self._look(names)
             if entry is None:
                 return None
+            made = len(entry.made)
             try:
                 answer = self._send(request, entry)
             except _Changed:
                 entry.until = 0.0
                 continue
+            if len(entry.made) > made:
+                self._cache.resize(tuple(names), entry.cost)
             self._keep(request, names, entry, answer)
             return answer
         # Somebody writes to it as fast as we look.
@@ -279,6 +288,10 @@ class StaticFiles:
                 return self._partial(variant, spans)
         if variant.whole is not None:
             return variant.whole
+        if variant.toBeCoded is not None:
+            # How long that is takes compressing it to tell, so HEAD does not.
+            body = nothing() if isHead else self._compressed(variant, variant.toBeCoded)
+            return Response(200, body, variant.headers)
         if isHead:
             length = (b"Content-Length", b"%d" % variant.size)
             return Response(200, b"", [*variant.headers, length])
@@ -307,6 +320,16 @@ class StaticFiles:
                 piece if isinstance(piece, bytes) else content[piece.offset :][: piece.size]
                 for piece in pieces
             )
+        return FileBody(self._open(variant), pieces, self.reactor)
+
+    def _compressed(self, variant: Variant, coding: bytes) -> AsyncIterator[bytes]:
+        slices = self._open(variant).slices(variant.size, SLICE)
+        return codedSlices(coding, slices, self._inThread)
+
+    def _open(self, variant: Variant) -> OpenFile:
+        """
+        @raise _Changed: It is not what it was.
+        """
         try:
             descriptor, status = self._root.open(variant.names)
         except (OSError, HTTPError):
@@ -314,7 +337,7 @@ class StaticFiles:
         file = OpenFile(descriptor)
         if Signature.of(status) != variant.signature:
             raise _Changed()
-        return FileBody(file, pieces, self.reactor)
+        return file
 
     # Directories.
 

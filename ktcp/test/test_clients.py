@@ -13,8 +13,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from ktcp import HTTPFactory, Response
 from ktcp.test.peers import peer
-from ktcp.test.support import BIN, makePEM, portOf, spawn
+from ktcp.test.support import BIN, makePEM, portOf, spawn, stopAfter
+from ktcp.test.test_http_codings import TEXT, decoded
 
 
 class ClientsTestCase(TestCase):
@@ -94,6 +96,66 @@ class CurlTests(ClientsTestCase):
         out, _ = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
         self.assertTrue(out.endswith(b"501 0"), out)
 
+    async def test_hugeUploadIsRefused(self) -> None:
+        """
+        2 GiB that a limit refuses: not one byte of them is sent.
+        """
+        await self.start("--diagnostics", "--limit-body", "1000000")
+        upload = Path(self.mktemp())
+        with upload.open("wb") as file:
+            file.truncate(2 * 1024**3)
+        out, err = await self.curl(
+            "-T", upload, "-X", "POST", "-w", "%{http_code} %{size_upload}", f"{self.url}/echo"
+        )
+        self.assertTrue(out.endswith(b"413 0"), out)
+        self.assertIn(b"> Expect: 100-continue", err)
+        self.assertNotIn(b"< HTTP/1.1 100", err)
+
+    async def test_continue(self) -> None:
+        """
+        A handler that reads gets the body, which curl sends once it is asked to.
+        """
+        await self.start("--diagnostics")
+        upload = Path(self.mktemp())
+        upload.write_bytes(TEXT)
+        out, err = await self.curl(
+            "-H", "Expect: 100-continue", "--data-binary", f"@{upload}", f"{self.url}/echo"
+        )
+        self.assertIn(b"< HTTP/1.1 100 Continue", err)
+        self.assertEqual(out, TEXT)
+
+    async def test_chunkedUpload(self) -> None:
+        """
+        A body of unknown length comes back whole.
+        """
+        await self.start("--diagnostics")
+        curl = peer("curl", "curl")
+        upload = Path(self.mktemp())
+        upload.write_bytes(TEXT)
+        out = await self.shell(
+            f"cat {upload} | {curl} -sS --max-time 20 -T - -X POST {self.url}/echo"
+        )
+        self.assertEqual(out, TEXT)
+
+    async def test_trailers(self) -> None:
+        """
+        curl shows the trailers of an answer, after its body.
+        """
+
+        async def chunks():
+            yield b"body\n"
+
+        answer = Response(200, chunks(), {"Trailer": "X-Sum"}, trailers={"X-Sum": "42"})
+        from twisted.internet import reactor
+
+        port = reactor.listenTCP(0, HTTPFactory(lambda request: answer), interface="127.0.0.1")
+        stopAfter(self, port)
+        out, err = await self.curl("-i", f"http://127.0.0.1:{port.getHost().port}/")
+        head, _, rest = out.partition(b"\r\n\r\n")
+        self.assertIn(b"\r\nTrailer: X-Sum", head)
+        # curl writes trailers where headers go, as they come: after the body.
+        self.assertEqual(rest, b"body\nX-Sum: 42\r\n\r\n")
+
 
 class FilesTests(ClientsTestCase):
     """
@@ -130,6 +192,39 @@ class FilesTests(ClientsTestCase):
         self.assertIn(b"\r\n\r\n" + self.large[:10] + b"\r\n--", out)
         self.assertIn(b"\r\n\r\n" + self.large[5000:5010] + b"\r\n--", out)
 
+    async def test_everyCoding(self) -> None:
+        """
+        C{--compressed} unpacks what is compressed on the way, in each coding
+        that this curl has; what it has not is read by the libraries.
+        """
+        await self.start()
+        features = (await self.run_("curl", "curl", "--version"))[0].split()
+        for content in (TEXT[:5000], TEXT):
+            (self.root / "text.css").write_bytes(content)
+            await self.settled("text.css", content)
+            for coding, feature in ((b"gzip", b"libz"), (b"br", b"brotli"), (b"zstd", b"zstd")):
+                wanted = ("-H", b"Accept-Encoding: " + coding, f"{self.url}/text.css")
+                head, err = await self.curl("-I", *wanted)
+                self.assertIn(b"\r\nContent-Encoding: %b\r\n" % coding, head)
+                out, _ = await self.curl(*wanted)
+                self.assertEqual(decoded(coding, out), content)
+                if feature in features:
+                    out, _ = await self.curl("--compressed", *wanted)
+                    self.assertEqual(out, content)
+            out, err = await self.curl("--compressed", f"{self.url}/text.css")
+            self.assertIn(b"< Content-Encoding: ", err)
+            self.assertEqual(out, content)
+            out, err = await self.curl("--compressed", "-r", "10-19", f"{self.url}/text.css")
+            self.assertNotIn(b"< Content-Encoding: ", err)
+            self.assertEqual(out, content[10:20])
+
+    async def settled(self, name, content):
+        """
+        Ask until a changed file is served changed.
+        """
+        while (await self.curl(f"{self.url}/{name}"))[0] != content:
+            pass
+
     async def test_resume(self) -> None:
         """
         C{curl -C -} goes on where it stopped.
@@ -156,11 +251,15 @@ class FilesTests(ClientsTestCase):
         HEAD's head is GET's, but for the Date.
         """
         await self.start()
-        for name in ("large", "page.html", "", "nothere"):
-            head, _ = await self.curl("-I", f"{self.url}/{name}")
-            got, _ = await self.curl("-D", "-", "-o", os.devnull, f"{self.url}/{name}")
-            without = re.compile(rb"Date: [^\r]*")
-            self.assertEqual(without.sub(b"", head), without.sub(b"", got))
+        (self.root / "text.css").write_bytes(TEXT)
+        (self.root / "small.css").write_bytes(TEXT[:5000])
+        for name in ("large", "page.html", "text.css", "small.css", "", "nothere"):
+            for accept in ("identity", "gzip"):
+                wanted = ("-H", f"Accept-Encoding: {accept}", f"{self.url}/{name}")
+                head, _ = await self.curl("-I", *wanted)
+                got, _ = await self.curl("-D", "-", "-o", os.devnull, *wanted)
+                without = re.compile(rb"Date: [^\r]*")
+                self.assertEqual(without.sub(b"", head), without.sub(b"", got))
 
     async def test_compressed(self) -> None:
         """
@@ -179,6 +278,29 @@ class FilesTests(ClientsTestCase):
         for way in ("..", "%2e%2e", "..%2f..", "%252e%252e"):
             out, _ = await self.curl("--path-as-is", f"{self.url}/{way}/{self.root.name}-secret")
             self.assertEqual(out, b"404 Not Found\n")
+
+    async def test_mirror(self) -> None:
+        """
+        wget mirrors a tree of 2,000 files, whose names have what URLs have to
+        escape, and C{diff -r} finds no difference.  Listings are read for their
+        links, not kept; robots.txt is none of ours.
+        """
+        await self.start()
+        for number in range(2000):
+            folder = self.root / f"a{number % 10} dir" / ("\u00fc%20b" if number % 3 else "q?#;&=")
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"{number} f\u00eft%41+[x]'~:?#&;=,@!$.txt"
+            (folder / name).write_bytes(b"%d\n" % number * (number % 50))
+        mirror = Path(self.mktemp()).absolute()
+        wget = ["-q", "-r", "-l", "inf", "-nH", "-np", "-e", "robots=off", "--no-proxy"]
+        # Names as they are, whatever the terminal is said to show.
+        wget += ["--restrict-file-names=nocontrol", "--reject-regex", r"[?]sort=", "-P", mirror]
+        # The page of a directory is saved under this name, which nothing here has.
+        wget += ["--default-page=.listing", "--reject=.listing", f"{self.url}/"]
+        await self.run_("wget", "wget", *wget)
+        out, _ = await self.run_("diff", "diffutils", "-r", self.root, mirror)
+        self.assertEqual(out, b"")
+        self.assertEqual(sum(len(files) for _, _, files in os.walk(mirror)), 2002)
 
     async def test_listing(self) -> None:
         """

@@ -180,6 +180,19 @@ class MakeHTTPTests(SynchronousTestCase):
             [got] = parseResponses(connection.received)
             self.assertEqual(got.body, served)
 
+    def test_compress(self) -> None:
+        """
+        Files are compressed, unless that is off.
+        """
+        root = Path(self.mktemp())
+        root.mkdir()
+        (root / "a.css").write_bytes(b"a{}" * 1000)
+        for given, coding in (({}, b"gzip"), ({"no_compress": True}, None)):
+            connection = MemoryConnection(self.make(root=str(root), **given))
+            connection.send(request("/a.css", b"GET", [("Accept-Encoding", "gzip")]))
+            [got] = parseResponses(connection.received)
+            self.assertEqual(got.headers.get("content-encoding"), coding)
+
     def test_rootIsMissing(self) -> None:
         """
         What is about files needs a root, and one that has gone is named.

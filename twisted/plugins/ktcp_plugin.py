@@ -55,6 +55,7 @@ http = ProtocolPlugin(
             None,
             str,
         ),
+        Parameter("no-compress", "Send files as they are, or as they lie packed.", False, None),
         Parameter(
             "diagnostics",
             "Serve /echo, /delay/SECONDS, /status/CODE, /bytes/N, /stream/N, /headers and /fib/N, "

@@ -9,6 +9,7 @@ import os
 import re
 from pathlib import Path
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
@@ -33,6 +34,16 @@ class ClientsTestCase(TestCase):
         self.http = portOf(await self.server.said("listening protocol=http"))
         self.echo = portOf(await self.server.said("listening protocol=echo"))
         self.url = f"http://127.0.0.1:{self.http}"
+
+    def serve(self, handler):
+        """
+        Serve from here what no option makes.
+
+        @return: Its URL.
+        """
+        port = reactor.listenTCP(0, HTTPFactory(handler), interface="127.0.0.1")
+        stopAfter(self, port)
+        return f"http://127.0.0.1:{port.getHost().port}/"
 
     async def run_(self, program, package, *arguments):
         """
@@ -100,12 +111,16 @@ class CurlTests(ClientsTestCase):
         """
         2 GiB that a limit refuses: not one byte of them is sent.
         """
-        await self.start("--diagnostics", "--limit-body", "1000000")
+
+        async def take(request):
+            return Response(200, await request.body.read())
+
+        url = self.serve(take)
         upload = Path(self.mktemp())
         with upload.open("wb") as file:
             file.truncate(2 * 1024**3)
         out, err = await self.curl(
-            "-T", upload, "-X", "POST", "-w", "%{http_code} %{size_upload}", f"{self.url}/echo"
+            "-T", upload, "-X", "POST", "-w", "%{http_code} %{size_upload}", url
         )
         self.assertTrue(out.endswith(b"413 0"), out)
         self.assertIn(b"> Expect: 100-continue", err)
@@ -146,15 +161,11 @@ class CurlTests(ClientsTestCase):
             yield b"body\n"
 
         answer = Response(200, chunks(), {"Trailer": "X-Sum"}, trailers={"X-Sum": "42"})
-        from twisted.internet import reactor
-
-        port = reactor.listenTCP(0, HTTPFactory(lambda request: answer), interface="127.0.0.1")
-        stopAfter(self, port)
-        out, err = await self.curl("-i", f"http://127.0.0.1:{port.getHost().port}/")
+        out, _ = await self.curl("-i", self.serve(lambda request: answer))
         head, _, rest = out.partition(b"\r\n\r\n")
         self.assertIn(b"\r\nTrailer: X-Sum", head)
         # curl writes trailers where headers go, as they come: after the body.
-        self.assertEqual(rest, b"body\nX-Sum: 42\r\n\r\n")
+        self.assertEqual(rest, b"body\nX-Sum: 42\r\n")
 
 
 class FilesTests(ClientsTestCase):
@@ -202,12 +213,12 @@ class FilesTests(ClientsTestCase):
         for content in (TEXT[:5000], TEXT):
             (self.root / "text.css").write_bytes(content)
             await self.settled("text.css", content)
-            for coding, feature in ((b"gzip", b"libz"), (b"br", b"brotli"), (b"zstd", b"zstd")):
-                wanted = ("-H", b"Accept-Encoding: " + coding, f"{self.url}/text.css")
-                head, err = await self.curl("-I", *wanted)
-                self.assertIn(b"\r\nContent-Encoding: %b\r\n" % coding, head)
+            for coding, feature in (("gzip", b"libz"), ("br", b"brotli"), ("zstd", b"zstd")):
+                wanted = ("-H", f"Accept-Encoding: {coding}", f"{self.url}/text.css")
+                head, _ = await self.curl("-I", *wanted)
+                self.assertIn(f"\r\nContent-Encoding: {coding}\r\n".encode(), head)
                 out, _ = await self.curl(*wanted)
-                self.assertEqual(decoded(coding, out), content)
+                self.assertEqual(decoded(coding.encode(), out), content)
                 if feature in features:
                     out, _ = await self.curl("--compressed", *wanted)
                     self.assertEqual(out, content)
@@ -283,24 +294,25 @@ class FilesTests(ClientsTestCase):
         """
         wget mirrors a tree of 2,000 files, whose names have what URLs have to
         escape, and C{diff -r} finds no difference.  Listings are read for their
-        links, not kept; robots.txt is none of ours.
+        links, not kept; robots.txt is none of ours.  (A name with what looks
+        like an escape is not among them: wget decodes those of files twice.)
         """
         await self.start()
         for number in range(2000):
             folder = self.root / f"a{number % 10} dir" / ("\u00fc%20b" if number % 3 else "q?#;&=")
             folder.mkdir(parents=True, exist_ok=True)
-            name = f"{number} f\u00eft%41+[x]'~:?#&;=,@!$.txt"
+            name = f"{number} f\u00eft 100%+[x]'~:?#&;=,@!$.txt"
             (folder / name).write_bytes(b"%d\n" % number * (number % 50))
         mirror = Path(self.mktemp()).absolute()
         wget = ["-q", "-r", "-l", "inf", "-nH", "-np", "-e", "robots=off", "--no-proxy"]
         # Names as they are, whatever the terminal is said to show.
         wget += ["--restrict-file-names=nocontrol", "--reject-regex", r"[?]sort=", "-P", mirror]
         # The page of a directory is saved under this name, which nothing here has.
-        wget += ["--default-page=.listing", "--reject=.listing", f"{self.url}/"]
+        wget += ["--default-page=.listing", "--reject=.listing*", f"{self.url}/"]
         await self.run_("wget", "wget", *wget)
         out, _ = await self.run_("diff", "diffutils", "-r", self.root, mirror)
         self.assertEqual(out, b"")
-        self.assertEqual(sum(len(files) for _, _, files in os.walk(mirror)), 2002)
+        self.assertEqual(sum(len(files) for _, _, files in os.walk(mirror)), 2003)
 
     async def test_listing(self) -> None:
         """
@@ -430,8 +442,6 @@ class LoadTests(ClientsTestCase):
             peer("wrk", "wrk"), ["-t1", "-c50", "-d2s", f"{self.url}/"], env=os.environ
         )
         pause: Deferred[None] = Deferred()
-        from twisted.internet import reactor
-
         reactor.callLater(0.5, pause.callback, None)
         await pause
         self.server.signal("TERM")

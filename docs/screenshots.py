@@ -56,7 +56,7 @@ async def listing(reactor: Any, folder: Path) -> str:
         else:
             with path.open("wb") as file:
                 file.truncate(size)
-        os.utime(path, (1_790_000_000 + size, 1_790_000_000 + size))
+        os.utime(path, (1_790_000_000 + size // 1000,) * 2)
     endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
     port: IListeningPort = await endpoint.listen(HTTPFactory(StaticFiles(folder)))
     address: Any = port.getHost()

@@ -282,13 +282,42 @@ class FilesTests(ClientsTestCase):
 
     async def test_traversal(self) -> None:
         """
-        A path that leads out is not found.
+        No disguise of a path that leads out, and no link that does, is found.
         """
         await self.start()
-        (self.root.parent / f"{self.root.name}-secret").write_bytes(b"secret")
-        for way in ("..", "%2e%2e", "..%2f..", "%252e%252e"):
-            out, _ = await self.curl("--path-as-is", f"{self.url}/{way}/{self.root.name}-secret")
-            self.assertEqual(out, b"404 Not Found\n")
+        secret = f"{self.root.name}-secret"
+        (self.root.parent / secret).write_bytes(b"secret")
+        (self.root / "link").symlink_to(self.root.parent / secret)
+        (self.root / "parent").symlink_to("..")
+        (self.root / "inner").symlink_to("page.html")
+        (self.root / ".hidden").write_bytes(b"secret")
+        ways = [
+            f"/{way}/{secret}"
+            for way in (
+                "..",
+                ".",
+                "%2e%2e",
+                "%2E.",
+                "..%2f..",
+                "%252e%252e",
+                "..%5c",
+                "..\\",
+                "..%00",
+                "..;",
+                "%c0%ae%c0%ae",
+                "%uff0e%uff0e",
+                "parent",
+                "page.html/..",
+                "parent/..",
+                "/..",
+            )
+        ]
+        urls = [self.url + way for way in (*ways, "/link", "/.hidden", "/%2ehidden", "/parent/")]
+        out, _ = await self.curl("--path-as-is", "-g", "-w", "%{http_code}\n", *urls)
+        self.assertNotIn(b"secret", out)
+        self.assertLessEqual(set(re.findall(rb"^[0-9]{3}$", out, re.M)), {b"400", b"404"})
+        self.assertEqual(len(re.findall(rb"^[0-9]{3}$", out, re.M)), len(urls))
+        self.assertEqual((await self.curl(f"{self.url}/inner"))[0], b"<p>page")
 
     async def test_mirror(self) -> None:
         """

@@ -202,7 +202,7 @@ class Compressing:
         Answer a request.
         """
         answer = self._handler(request)
-        if answer.__class__ is Response:
+        if isinstance(answer, Response):
             return self._answer(request, answer)
         if not isinstance(answer, Deferred):
             if not hasattr(answer, "__await__"):

@@ -28,7 +28,7 @@ from ktcp.http.errors import errorResponse
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
-from ktcp.http.message import Headers, HTTPError, Request, Response
+from ktcp.http.message import Headers, HTTPError, Request, Response, Standing
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
 from ktcp.http.variants import Entry, Loader, Signature, Variant
@@ -40,12 +40,15 @@ _KNOWN = frozenset(
     b"PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK".split()
 )
 
-# Answers that are kept, by the bytes of the request's head: so many bytes of
-# them in all, each with what it takes besides, and the longest.  They hold no
-# file that the cache does not hold.
+# Answers that are kept, by the bytes of the request's head, and the longest of
+# those: so many bytes in all, each with what it takes besides.  They hold no file
+# that the cache does not hold, but of files up to _STANDING bytes what was sent,
+# head and all.  Beyond that, putting head and file together is little beside
+# sending them.
 _ANSWERS = 8 * MIB
 _ANSWER = 512
 _LONGEST = 2048
+_STANDING = 4096
 
 
 _ALLOWED = Headers.of({"Allow": "GET, HEAD"})
@@ -201,8 +204,7 @@ class StaticFiles:
                 continue
             if len(entry.made) > made:
                 self._cache.resize(tuple(names), entry.cost)
-            self._keep(request, names, entry, answer)
-            return answer
+            return self._keep(request, names, entry, answer)
         # Somebody writes to it as fast as we look.
         raise HTTPError(503)
 
@@ -234,9 +236,11 @@ class StaticFiles:
 
     def _keep(
         self, request: Request, names: Sequence[bytes], entry: Entry, answer: Response
-    ) -> None:
+    ) -> Response:
         """
         Keep an answer, if it is for every request with such a head.
+
+        @return: What to answer with.
         """
         raw = request.head.raw
         if (
@@ -245,14 +249,18 @@ class StaticFiles:
             or not (isPlain(request.headers) or answer.status == 304)
             or self._cache.get(tuple(names)) is not entry
         ):
-            return
-        if raw not in self._answers:
-            self._room -= len(raw) + _ANSWER
+            return answer
+        if len(answer.body) <= _STANDING:
+            answer = Standing(answer, entry, self._seconds)
+        replaced = self._answers.pop(raw, None)
+        if replaced is not None:
+            self._room += _cost(raw, replaced[1])
         self._answers[raw] = entry, answer
+        self._room -= _cost(raw, answer)
         while self._room < 0:
             oldest = next(iter(self._answers))
-            del self._answers[oldest]
-            self._room += len(oldest) + _ANSWER
+            self._room += _cost(oldest, self._answers.pop(oldest)[1])
+        return answer
 
     def _forget(self, entry: Entry) -> None:
         """
@@ -390,6 +398,14 @@ class StaticFiles:
 
     def _inThread(self, call: Callable[..., Any], *arguments: object) -> Deferred[Any]:
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), call, *arguments)
+
+
+def _cost(raw: bytes, answer: Response) -> int:
+    """
+    @return: Bytes that keeping an answer takes, roughly.
+    """
+    sent = len(answer.body) if isinstance(answer, Standing) else 0
+    return _ANSWER + len(raw) + sent
 
 
 def _redirect(path: bytes, query: bytes) -> Response:

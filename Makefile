@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run check lint types test docs dist-check check-oldest bench clean
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -31,6 +31,10 @@ types: $(VENV)/check.stamp
 
 docs: $(VENV)/check.stamp
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+# The pictures in docs/images, by the Chromium of this machine.
+screenshots: $(VENV)/check.stamp
+	$(BIN)/python docs/screenshots.py
 
 # Once in the order of names and once shuffled: a test that leans on another fails in one of the two.
 # The closing lines are those of the second run, or of the one that failed.

@@ -136,9 +136,9 @@ def twistdWeb(endpoint: str, *options: str) -> Command:
     """
     return lambda place: [
         "env",
-        f"PYTHONPATH={place.checkout}",
+        f"PYTHONPATH={place.checkout}:{place.macro}/apps",
         f"{place.bin}/twistd",
-        *("--nodaemon", "--pidfile=", "--logfile=/dev/null", *options, "web"),
+        *("--nodaemon", "--pidfile=", "--logger=unlogged.observer", *options, "web"),
         *("--listen", f"{endpoint}:{place.port}:interface=127.0.0.1", "--path", str(place.folder)),
     ]
 

@@ -138,10 +138,9 @@ class HTTPProtocol(Protocol):
         self._shutSince = 0
         self._record: Recorder | None = None
         if factory.accessLog is not None:
-            # It hears of each request as its handler, so that only the end of
-            # one has to be told to it.
-            self._record = factory.accessLog.recorder(factory.handler)
-            self._handler = self._record.handle
+            self._record = factory.accessLog.recorder()
+            if self._record.isTimed:
+                self._handler = self._record.timing(factory.handler)
         # The last head whose answer stands, and that.
         self._stoodHead: RequestHead | None = None
         self._stood: Standing | None = None
@@ -180,6 +179,8 @@ class HTTPProtocol(Protocol):
                     answer = stood.again(date)
                     if answer is not None:
                         self._left -= 1
+                        if self._record is not None:
+                            self._record.again(head, self._peer, stood, date)
                         self._since = self._wheel.now
                         self.transport.write(answer)
                         return
@@ -276,11 +277,7 @@ class HTTPProtocol(Protocol):
             if self._head is not None:
                 self._head = self._head.closing()
             return
-        self._stood = None
-        # In the way of the class's own, which so need not look whether to.
-        handleAtOnce, handle = self._handleAtOnce, self._handle
-        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
-        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        self._left = 1
         due = self.due()
         if due is not None and due <= self._wheel.now and not self._connection.waiting:
             self._close()
@@ -387,7 +384,7 @@ class HTTPProtocol(Protocol):
         if self._state is not _HANDLING:
             return None  # The handler has ended the connection.
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, peer, response, date)
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
@@ -404,9 +401,7 @@ class HTTPProtocol(Protocol):
             if closes:
                 return answer, True
             response.keep(answer, date)
-        if self._record is None:
-            # The handler is how the access log hears of requests.
-            self._stoodHead, self._stood = head, response
+        self._stoodHead, self._stood = head, response
         return answer, False
 
     def _handle(self, head: RequestHead) -> bool:
@@ -430,6 +425,8 @@ class HTTPProtocol(Protocol):
         return True
 
     def _await(self, answer: Any) -> None:
+        if self._record is not None:
+            self._record.waits(self._head, self._peer)
         if isinstance(answer, Response):
             self._answer(answer)
             return
@@ -494,7 +491,7 @@ class HTTPProtocol(Protocol):
             self._handlerFailed(Failure())
             return
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, self._peer, response, self._renderer.date())
         self._write(data)
         self._answered(closes)
 
@@ -568,7 +565,7 @@ class HTTPProtocol(Protocol):
         answer = self._renderer.error(error, head)
         if self._record is not None:
             sent = len(answer.partition(b"\r\n\r\n")[2])
-            self._record.refused(self.transport.getPeer(), error.status, sent)
+            self._record.refused(head, self.transport.getPeer(), error.status, sent)
         self._write(answer)
         self._linger()
 

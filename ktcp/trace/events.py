@@ -128,3 +128,45 @@ def fieldNames(tracepoints: Iterable[Tracepoint]) -> dict[str, tuple[str, ...]]:
     The fields to be kept, by the name of the event.
     """
     return {each.event: each.fields for each in tracepoints}
+
+
+@dataclass(slots=True)
+class Seen:
+    """
+    A tracepoint that was hit, with names for numbers.
+
+    @ivar context: C{task}, C{softirq} or C{irq}.
+    @ivar stack: Functions, innermost first.
+    @ivar connection: Index of its L{ktcp.trace.link.Conversation}.
+    @ivar side: The side whose socket it names: C{client}, C{server} or empty.
+    """
+
+    time: int
+    cpu: int
+    pid: int
+    context: str
+    name: str
+    values: dict[str, int | str | bytes]
+    stack: tuple[str, ...]
+    connection: int | None = None
+    side: str = ""
+
+    def number(self, field: str) -> int:
+        """
+        A number among its values; 0 where there is none.
+        """
+        value = self.values.get(field, 0)
+        return value if isinstance(value, int) else 0
+
+    def near(self) -> tuple[str, ...]:
+        """
+        The part of the stack that works on the same segment: a softirq that
+        runs in the middle of a system call has that call further out.
+        """
+        for index, name in enumerate(self.stack):
+            if name in _BORDERS:
+                return self.stack[:index]
+        return self.stack
+
+
+_BORDERS = frozenset({"handle_softirqs", "__do_softirq", "net_rx_action", "process_backlog"})

@@ -1,7 +1,7 @@
 # -*- test-case-name: ktcp.test.test_trace_tracefs -*-
 """
 tracefs: private instances, made, read and removed.  The only room of the lab
-that touches C{/sys/kernel/tracing}; what it reads, L{ktcp.trace.ring} and
+that touches C{/sys/kernel/tracing}; what it reads, L{ktcp.trace.pages} and
 L{ktcp.trace.formats} understand.
 
 An instance has its own buffers and switches, so nothing here changes what
@@ -19,18 +19,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ktcp.trace.errors import Unavailable
 from ktcp.trace.formats import BadFormat, Format, PageLayout, parseFormat, parsePageLayout
 
 #: Where tracefs is mounted by itself, and where before Linux 4.1.
 MOUNTS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _OURS = re.compile(r"ktcp-(\d+)(?:-\w+)?")
 _STAT = re.compile(r"^(overrun|dropped events): (\d+)$", re.M)
-
-
-class CannotTrace(Exception):
-    """
-    Tracing is impossible here; the text says what is missing and how to get it.
-    """
 
 
 class TraceFS:
@@ -41,15 +36,12 @@ class TraceFS:
     def __init__(self, path: str | None = None) -> None:
         """
         @param path: Where to look; None for the usual places.
-        @raise CannotTrace: It is not there, or not ours to use.
+        @raise Unavailable: It is not there, or not ours to use.
         """
         candidates = MOUNTS if path is None else (path,)
         found = [Path(each) for each in candidates if _isTraceFS(Path(each))]
         if not found:
-            raise CannotTrace(
-                f"no tracefs at {' or '.join(candidates)}: needs root and"
-                f" `mount -t tracefs tracefs {candidates[0]}`"
-            )
+            raise _unavailable(f"a tracefs that may be written, at {' or '.join(candidates)}")
         self.path = found[0]
 
     def format(self, event: str) -> Format | None:
@@ -68,12 +60,12 @@ class TraceFS:
         """
         The layout of a page of the ring buffer.
 
-        @raise CannotTrace: It cannot be understood.
+        @raise Unavailable: It cannot be understood.
         """
         try:
             return parsePageLayout((self.path / "events/header_page").read_text())
         except (OSError, BadFormat) as error:
-            raise CannotTrace(f"this kernel's ring buffer is not understood: {error}") from None
+            raise _unavailable(f"a ring buffer as ktcp knows it ({error})") from None
 
     def sweep(self) -> list[str]:
         """
@@ -94,13 +86,13 @@ class TraceFS:
         """
         Make an instance for as long as the context lasts.
 
-        @raise CannotTrace: The kernel refuses.
+        @raise Unavailable: The kernel refuses.
         """
         folder = self.path / "instances" / f"ktcp-{os.getpid()}-{suffix}"
         try:
             folder.mkdir()
         except OSError as error:
-            raise CannotTrace(f"cannot make {folder}: {error.strerror}: needs root") from None
+            raise _unavailable(f"permission to make {folder} ({error.strerror})") from None
         try:
             instance = Instance(folder)
             try:
@@ -108,7 +100,7 @@ class TraceFS:
                 instance.write("buffer_size_kb", str(bufferKiB))
                 instance.write("trace_clock", clock)
             except OSError as error:
-                raise CannotTrace(f"{error.filename}: {error.strerror}") from None
+                raise _unavailable(f"{error.filename} as asked ({error.strerror})") from None
             yield instance
         finally:
             _remove(folder)
@@ -200,6 +192,14 @@ class Instance:
         """
         while self._readers:
             os.close(self._readers.popitem()[1])
+
+
+def _unavailable(missing: str) -> Unavailable:
+    """
+    Say that tracing is impossible here.
+    """
+    remedy = f"run as root, with `mount -t tracefs tracefs {MOUNTS[0]}`"
+    return Unavailable(missing, "`ktcp trace`", remedy)
 
 
 def _isTraceFS(path: Path) -> bool:

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_ring -*-
+# -*- test-case-name: ktcp.test.test_trace_pages -*-
 """
 Pages of the kernel's ring buffer, as read from C{trace_pipe_raw}, into
 records.  Pure, little-endian, and ready for any bytes: every turn of the loop

@@ -21,6 +21,7 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from ktcp.trace.diag import Diag
 from ktcp.trace.errors import EXIT_UNAVAILABLE, Unavailable
 from ktcp.trace.terminal import paint
 
@@ -130,6 +131,25 @@ def probePacket() -> Finding:
     return Finding("packet sockets open")
 
 
+def probeDiag() -> Finding:
+    """
+    The kernel's list of sockets.
+    """
+    with Diag() as diag:
+        diag.sockets({"LISTEN"})
+    return Finding("lists sockets")
+
+
+def probeDestroy() -> Finding:
+    """
+    The right to end a socket; one of our own that nobody knows.
+    """
+    with Diag() as diag, socket.create_server(("127.0.0.1", 0)) as server:
+        for entry in diag.sockets({"LISTEN"}, server.getsockname()[1]):
+            diag.destroy(entry)
+    return Finding("ends sockets")
+
+
 def probeNamespace() -> Finding:
     """
     A network namespace of one's own.
@@ -208,6 +228,8 @@ PROBES: Mapping[str, Callable[[], Finding]] = {
     "tracefs": probeTracefs,
     "tracepoints": probeTracepoints,
     "packet sockets": probePacket,
+    "inet_diag": probeDiag,
+    "inet_diag destroy": probeDestroy,
     "network namespaces": probeNamespace,
     "somaxconn": sysctlProbe(
         "core/somaxconn", 4096, "listen(2) cuts each backlog to it, and ktcp asks for 4096"

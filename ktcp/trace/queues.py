@@ -179,8 +179,8 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = (
         "A full accept queue shows as one more than its limit (6/5): the kernel lets one more in."
-        " Lost here: by the listening sockets of this port. Overflows and drops: by all ports of the"
-        " network namespace, since the first line."
+        " Lost here: by the listening sockets of this port. Overflows and drops: by all ports of"
+        " the network namespace, since the first line."
     )
     parser.add_argument("--port", type=portNumber, required=True, metavar="P", help="local port")
     parser.add_argument(

@@ -8,7 +8,10 @@ argparse turns each error here into one line, with the option's name.
 from __future__ import annotations
 
 from argparse import ArgumentTypeError
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from math import isfinite
+
+from ktcp.trace.tcpinfo import NUMBERS
 
 # In seconds.
 UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0}
@@ -45,3 +48,42 @@ def positiveSeconds(text: str) -> float:
     if not (isfinite(seconds) and 0 < seconds <= 1e6):
         raise ArgumentTypeError(f"{text!r} is not a time such as 5s or 200ms")
     return seconds
+
+
+def stateName(text: str) -> str:
+    """
+    A TCP state: C{time-wait}, C{TIME_WAIT}.
+    """
+    name = text.upper().replace("-", "_")
+    if name not in NUMBERS:
+        known = ", ".join(each.lower().replace("_", "-") for each in NUMBERS)
+        raise ArgumentTypeError(f"{text!r} is no TCP state: {known}")
+    return name
+
+
+def place(text: str) -> tuple[str, int]:
+    """
+    An address, a port, or both: C{127.0.0.1}, C{:8081}, C{127.0.0.1:8081}, C{[::1]:8081}.
+
+    @return: The address as L{ktcp.trace.diagmessages.Entry} has it, or C{""}
+        for any; and the port, or 0.
+    """
+    address, colon, port = text.rpartition(":")
+    # IPv6 has colons of its own: without brackets, all is address.
+    if not colon or (":" in address and not address.endswith("]")):
+        address, port = text, ""
+    try:
+        number = portNumber(port) if port else 0
+        return (str(plain(address)) if address else ""), number
+    except (ValueError, ArgumentTypeError):
+        raise ArgumentTypeError(f"{text!r} is no ADDRESS, :PORT or ADDRESS:PORT") from None
+
+
+def plain(text: str) -> IPv4Address | IPv6Address:
+    """
+    An address; an IPv4 one that IPv6 has wrapped is unwrapped.
+
+    @raise ValueError: It is none.
+    """
+    address = ip_address(text.removeprefix("[").removesuffix("]"))
+    return getattr(address, "ipv4_mapped", None) or address

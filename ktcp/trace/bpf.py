@@ -9,6 +9,8 @@ kind of packet (linux/filter.h; Documentation/networking/filter.rst).
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 # Opcodes, by the names of bpf_asm.
@@ -19,6 +21,10 @@ LDXB_MSH = 0xB1
 JEQ, JSET, RET = 0x15, 0x45, 0x06
 
 ETHERTYPE, ETHERNET = 12, 14
+# SKF_AD_OFF + SKF_AD_PKTTYPE: not of the frame, but of what the kernel knows of it.
+PACKET_TYPE = 2**32 - 0x1000 + 4
+# linux/if_packet.h
+PACKET_OUTGOING = 4
 # sock_filter: code, jump when true, jump when false, operand.
 INSTRUCTION = struct.Struct("=HBBI")
 
@@ -75,6 +81,20 @@ def portFilter(port: int, snapLength: int) -> bytes:
     )
 
 
+def outgoingOnly() -> bytes:
+    """
+    A beginning for a program: what is not outgoing is dropped, the rest goes on.
+    """
+    return assemble(
+        [
+            Step(LDB_ABSOLUTE, PACKET_TYPE),
+            Step(JEQ, PACKET_OUTGOING, true="on"),
+            Step(RET, 0),
+        ],
+        {"on": 3},
+    )
+
+
 def everything(snapLength: int) -> bytes:
     """
     A program that keeps all.
@@ -82,11 +102,13 @@ def everything(snapLength: int) -> bytes:
     return assemble([Step(RET, snapLength)])
 
 
-def assemble(steps: list[Step]) -> bytes:
+def assemble(steps: list[Step], after: Mapping[str, int] = MappingProxyType({})) -> bytes:
     """
     An array of C{struct sock_filter}.
+
+    @param after: Labels of places past the end.
     """
-    places = {step.label: place for place, step in enumerate(steps) if step.label}
+    places = {step.label: place for place, step in enumerate(steps) if step.label} | dict(after)
 
     def jump(place: int, label: str) -> int:
         return places[label] - place - 1 if label else 0

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from ktcp.trace.diag import Diag
 from ktcp.trace.errors import EXIT_UNAVAILABLE, Unavailable
+from ktcp.trace.ring import openPacketSocket
 from ktcp.trace.terminal import paint
 
 MOUNTS = Path("/proc/self/mounts")
@@ -119,15 +120,7 @@ def probePacket() -> Finding:
     """
     A socket that sees packets (packet(7)).
     """
-    try:
-        # Protocol 0: it receives nothing.
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
-    except PermissionError:
-        missing, remedy = "the right to open packet sockets", "run it as root or with CAP_NET_RAW"
-        raise Unavailable(missing, "ktcp capture", remedy) from None
-    except OSError as error:
-        missing, remedy = f"AF_PACKET ({error.strerror})", "boot a kernel with CONFIG_PACKET"
-        raise Unavailable(missing, "ktcp capture", remedy) from None
+    openPacketSocket().close()
     return Finding("packet sockets open")
 
 

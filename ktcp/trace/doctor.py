@@ -21,7 +21,9 @@ from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from ktcp.trace.diag import Diag
 from ktcp.trace.errors import EXIT_UNAVAILABLE, Unavailable
+from ktcp.trace.ring import openPacketSocket
 from ktcp.trace.terminal import paint
 
 MOUNTS = Path("/proc/self/mounts")
@@ -118,16 +120,27 @@ def probePacket() -> Finding:
     """
     A socket that sees packets (packet(7)).
     """
-    try:
-        # Protocol 0: it receives nothing.
-        socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0).close()
-    except PermissionError:
-        missing, remedy = "the right to open packet sockets", "run it as root or with CAP_NET_RAW"
-        raise Unavailable(missing, "ktcp capture", remedy) from None
-    except OSError as error:
-        missing, remedy = f"AF_PACKET ({error.strerror})", "boot a kernel with CONFIG_PACKET"
-        raise Unavailable(missing, "ktcp capture", remedy) from None
+    openPacketSocket().close()
     return Finding("packet sockets open")
+
+
+def probeDiag() -> Finding:
+    """
+    The kernel's list of sockets.
+    """
+    with Diag() as diag:
+        diag.sockets({"LISTEN"})
+    return Finding("lists sockets")
+
+
+def probeDestroy() -> Finding:
+    """
+    The right to end a socket; one of our own that nobody knows.
+    """
+    with Diag() as diag, socket.create_server(("127.0.0.1", 0)) as server:
+        for entry in diag.sockets({"LISTEN"}, server.getsockname()[1]):
+            diag.destroy(entry)
+    return Finding("ends sockets")
 
 
 def probeNamespace() -> Finding:
@@ -208,6 +221,8 @@ PROBES: Mapping[str, Callable[[], Finding]] = {
     "tracefs": probeTracefs,
     "tracepoints": probeTracepoints,
     "packet sockets": probePacket,
+    "inet_diag": probeDiag,
+    "inet_diag destroy": probeDestroy,
     "network namespaces": probeNamespace,
     "somaxconn": sysctlProbe(
         "core/somaxconn", 4096, "listen(2) cuts each backlog to it, and ktcp asks for 4096"

@@ -12,8 +12,9 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from ktcp.trace.events import Seen, Tracepoint, chosen, fieldNames, filterOf
@@ -51,7 +52,7 @@ class Collector:
         self._stacks = detail == "all"
         self._instances: list[Instance] = []
         self._pages: dict[tuple[int, int], list[bytes]] = {}
-        self._places: dict[int, tuple[Instance, tuple[int, int]]] = {}
+        self._readers: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll()
 
     @contextmanager
@@ -92,8 +93,14 @@ class Collector:
         with suppress(OSError):
             instance.write("buffer_percent", "50")
         for cpu, descriptor in instance.open().items():
-            self._places[descriptor] = (instance, (number, cpu))
-            self._epoll.register(descriptor, select.EPOLLIN)
+            self.watch(descriptor, partial(self._read, instance, (number, cpu), descriptor))
+
+    def watch(self, descriptor: int, read: Callable[[], None]) -> None:
+        """
+        Have something read whenever it is readable, until the end.
+        """
+        self._readers[descriptor] = read
+        self._epoll.register(descriptor, select.EPOLLIN)
 
     def switch(self, on: bool) -> None:
         """
@@ -117,7 +124,7 @@ class Collector:
                 ready = [descriptor for descriptor, _ in self._epoll.poll(left)]
                 for descriptor in ready:
                     if descriptor != other:
-                        self._read(descriptor)
+                        self._readers[descriptor]()
                 if other in ready:
                     return True
             return False
@@ -125,11 +132,10 @@ class Collector:
             if other is not None:
                 self._epoll.unregister(other)
 
-    def _read(self, descriptor: int) -> None:
+    def _read(self, instance: Instance, place: tuple[int, int], descriptor: int) -> None:
         """
         Take the pages that wait.
         """
-        instance, place = self._places[descriptor]
         pages = instance.read(descriptor, self._layout.size)
         self.bytesRead += sum(map(len, pages))
         self._pages.setdefault(place, []).extend(pages)
@@ -141,8 +147,8 @@ class Collector:
         @return: Events in no order, and how many were lost.
         """
         self.switch(False)
-        for descriptor in self._places:
-            self._read(descriptor)
+        for read in self._readers.values():
+            read()
         lost = sum(instance.lost() for instance in self._instances)
         namer = Namer(readSymbols(self._fs), {f.name: f.symbols for _, f in self._tracepoints})
         return [namer.name(record) for record in self._records()], lost

@@ -207,9 +207,7 @@ def assemble(material: Material) -> model.Trace:
     places = {old: new for new, old in enumerate(kept)}
     origin = min((events[i].time for i in kept), default=0)
     assembly = _Assembly(material, origin)
-    made = tuple(
-        assembly.makeEvent(events[i], numbers.get(_connectionOf(events[i]), None)) for i in kept
-    )
+    made = tuple(assembly.makeEvent(events[i], numbers.get(_connectionOf(events[i]))) for i in kept)
     connections = tuple(
         assembly.makeConnection(conversations[i], stories[i], events, places) for i in wanted
     )

@@ -17,12 +17,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
+from ktcp.trace.assemble import Namer
 from ktcp.trace.events import Seen, Tracepoint, chosen, fieldNames, filterOf
 from ktcp.trace.formats import BadFormat, Format, Layout
 from ktcp.trace.kallsyms import Symbols, parseFunctions, parseKallsyms
 from ktcp.trace.pages import Decoder, Record
 from ktcp.trace.tracefs import Instance, TraceFS
-from ktcp.trace.assemble import Namer
 
 CLOCK = "tai"
 

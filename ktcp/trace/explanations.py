@@ -8,10 +8,10 @@ from __future__ import annotations
 
 EXPLANATIONS = {
     # The system call and the socket.
-    "entry_SYSCALL_64_after_hwframe": "The processor has just switched from the program to the kernel.",
+    "entry_SYSCALL_64_after_hwframe": "The processor has switched from program to kernel.",
     "do_syscall_64": "Looks the system call up by its number and runs it.",
     "__x64_sys_connect": "connect(2): the program asks for a connection.",
-    "__x64_sys_accept4": "accept4(2): the program asks for the next connection of the accept queue.",
+    "__x64_sys_accept4": "accept4(2): the program takes a connection off the accept queue.",
     "__x64_sys_sendto": "sendto(2), which is also send(2): the program hands over bytes.",
     "__x64_sys_recvfrom": "recvfrom(2), which is also recv(2): the program asks for bytes.",
     "__x64_sys_close": "close(2): the program lets a descriptor go.",
@@ -28,7 +28,7 @@ EXPLANATIONS = {
     "inet_release": "The program has closed the socket; TCP may need it for a while yet.",
     "inet_sendmsg": "Binds a port if there is none yet, and hands the bytes to TCP.",
     "inet_recvmsg": "Asks TCP for the bytes that wait in the receive queue.",
-    "release_sock": "Unlocks a socket, and first takes in the segments that came while it was locked.",
+    "release_sock": "Unlocks a socket; first takes in the segments that came meanwhile.",
     "__release_sock": "Takes in the segments that came while a system call held the socket.",
     "sock_def_readable": "Wakes whoever waits for the socket to become readable.",
     "ep_poll_callback": "Puts the descriptor on epoll's ready list and wakes epoll_wait(2).",
@@ -54,7 +54,7 @@ EXPLANATIONS = {
     "tcp_data_queue": "Appends the bytes to the receive queue, in order, and handles FIN.",
     "tcp_ack": "Takes off the send queue what the peer has acknowledged.",
     "tcp_fin": "The peer's FIN has come: moves the state on.",
-    "tcp_conn_request": "A SYN for a listener: makes a request, puts it into the SYN queue, answers SYN-ACK.",
+    "tcp_conn_request": "A SYN for a listener: queues a request, answers SYN-ACK.",
     "tcp_v4_send_synack": "Sends the SYN-ACK for a request in the SYN queue.",
     "tcp_check_req": "The handshake's last ACK has come for a request in the SYN queue.",
     "tcp_v4_syn_recv_sock": "Makes the socket of the new connection out of its request.",

@@ -59,7 +59,11 @@ def joinFrames(
         connection = owners.find(frame.endpoints, time)
         if frame.endpoints[0] and connection is None:
             continue
-        event = sent.take(time, frame.length, connection) if frame.outgoing else None
+        event = None
+        if frame.outgoing:
+            event = sent.take(time, frame.length, connection, bool(frame.endpoints[0]))
+        if connection is None and event is not None:
+            connection = events[event].connection
         made.append(
             model.Frame(
                 time=time,
@@ -113,15 +117,17 @@ class _Sent:
                 entry = (event.time, index, event.connection)
                 self._byLength.setdefault(length, []).append(entry)
 
-    def take(self, time: int, length: int, connection: int | None) -> int | None:
+    def take(self, time: int, length: int, connection: int | None, strict: bool) -> int | None:
         """
         The event of a frame, for this frame alone.
+
+        @param strict: Whether it must be of that connection; ARP cannot say.
         """
         candidates = self._byLength.get(length, [])
         place = bisect_left(candidates, (time - _BEFORE, -1, None))
         while place < len(candidates) and candidates[place][0] <= time + _AFTER:
             _, index, owner = candidates[place]
-            if owner == connection:
+            if owner == connection or not strict:
                 del candidates[place]
                 return index
             place += 1

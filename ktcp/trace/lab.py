@@ -182,9 +182,7 @@ def _ip(*arguments: str) -> None:
     try:
         done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise Unavailable(
-            "the program ip", "`ktcp trace --lab veth`", "install iproute2"
-        ) from None
+        raise Unavailable("the program ip", "`ktcp trace --lab veth`", "install iproute2") from None
     if done.returncode:
         raise _unavailable(done.stderr.strip().partition("\n")[0])
 

@@ -49,8 +49,8 @@ _PATTERNS = {
         r"skb_defer_free_flush|skb_attempt_defer_free|gro_.*|dev_gro_.*|tcp4_gro_.*|inet_gro_.*",
         r"(asm_)?(common_interrupt|sysvec_.*|exc_.*)|__common_interrupt|(asm_)?fred_.*",
         r"_?_?irq_exit.*|handle_irq.*|__handle_irq.*|handle_edge_irq|generic_handle_.*",
-        r"run_timer_softirq|__run_timer.*|call_timer_fn|hrtimer_.*|__hrtimer_.*|expire_timers",
-        r"rcu_core.*|rcu_do_batch|tasklet_.*",
+        r"run_timer_softirq|__run_timer.*|call_timer_fn|timer_expire.*|tmigr_.*|hrtimer_.*|__hrtimer_.*|expire_timers",
+        r"rcu_core.*|rcu_do_batch|tasklet_.*|irq_work_.*|__sysvec_.*",
     ),
     "device": (
         r"_?_?dev_.*",

@@ -189,7 +189,9 @@ def _guess(event: Seen, current: _Current, ahead: dict[str, int | None]) -> int 
         if known is not None or event.name not in ("kfree_skb", "net_dev_start_xmit"):
             return known
     if event.context != "task":
-        return current.received.get(event.cpu)
+        # Other softirqs, timers among them, and interrupts have nothing to do with it.
+        receives = not event.stack or "net_rx_action" in event.stack
+        return current.received.get(event.cpu) if receives and event.context == "softirq" else None
     near = event.near()
     if not any(name.startswith("tcp_") or name.startswith("__tcp_") for name in near):
         return None

@@ -402,11 +402,14 @@ def _checkIndices(trace: Trace) -> None:
         for symbol in stack:
             check(symbol, trace.symbols, "symbol")
     steps = [step for connection in trace.connections for step in connection.steps]
-    for each in (*steps, *trace.events):
+    running: list[Step | Event] = [*steps, *trace.events]
+    owned: list[Event | Frame] = [*trace.events, *trace.frames]
+    shown: list[Step | Frame] = [*steps, *trace.frames]
+    for each in running:
         check(each.task, trace.tasks, "task")
-    for one in (*steps, *trace.events, *trace.frames):
+        check(each.stack, trace.stacks, "stack")
+    for one in owned:
         check(one.stack, trace.stacks, "stack")
-    for other in (*trace.events, *trace.frames):
-        check(other.connection, trace.connections, "connection")
-    for shown in (*steps, *trace.frames):
-        check(shown.event, trace.events, "event")
+        check(one.connection, trace.connections, "connection")
+    for other in shown:
+        check(other.event, trace.events, "event")

@@ -25,7 +25,7 @@ def save(trace: model.Trace, folder: Path) -> list[str]:
     everything = len(trace.connections)
     texts = {
         "trace.json": model.dumps(trace),
-        "timeline.txt": _lines(timeline(trace, everything)),
+        "timeline.txt": _lines(timeline(trace, everything, full=True)),
         "stacks.folded": _lines(folded.folded(trace)),
         "speedscope.json": folded.speedscope(trace, name),
     }

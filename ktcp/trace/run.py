@@ -113,6 +113,7 @@ def _addMost(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--most", type=wholeNumber, default=3, metavar="N", help="connections to print (default 3)"
     )
+    parser.add_argument("--full", action="store_true", help="print whole stacks")
 
 
 def main(args: argparse.Namespace) -> int:
@@ -133,7 +134,7 @@ def _show(args: argparse.Namespace) -> int:
     from ktcp.trace.output import load
     from ktcp.trace.timeline import timeline
 
-    for line in timeline(load(args.file), args.most):
+    for line in timeline(load(args.file), args.most, args.full):
         print(line)
     return 0
 
@@ -171,7 +172,7 @@ def _trace(args: argparse.Namespace) -> int:
     result = trace(plan)
     if result.output:
         print(result.output.rstrip("\n"))
-    for line in timeline(result.trace, args.most):
+    for line in timeline(result.trace, args.most, args.full):
         print(line)
     if args.folder:
         names = save(result.trace, args.folder)
@@ -191,6 +192,8 @@ def _check(args: argparse.Namespace) -> None:
     if args.port and args.lab == "veth":
         raise Refused("--port is a server of this host, which --lab veth has nothing to do with")
     if args.port and not args.shell:
-        raise Refused("--port needs a COMMAND that connects to it: ktcp trace run --port P -- curl …")
+        raise Refused(
+            "--port needs a COMMAND that connects to it: ktcp trace run --port P -- curl …"
+        )
     if args.shell and not args.port and not any("{port}" in word for word in args.shell):
         raise Refused("the COMMAND must have {port} in it, or --port must say what it connects to")

@@ -166,9 +166,7 @@ def _startClient(
         command = children.heldCommand(words)
     else:
         requests = plan.requests
-        command = children.clientCommand(
-            plan.workload, where.address, port, plan.clients, requests
-        )
+        command = children.clientCommand(plan.workload, where.address, port, plan.clients, requests)
     return stack.enter_context(children.child(where.wrap("client", command)))
 
 
@@ -406,7 +404,9 @@ def _cost(outcome: _Outcome, bytesRead: int, events: int) -> model.Cost:
     """
     text = f"{events} events, {bytesRead / 1024:.0f} KiB of ring buffer"
     if not outcome.untraced or not outcome.traced:
-        return model.Cost(text + "; what they cost the workload was not measured", None, None, bytesRead)
+        return model.Cost(
+            text + "; what they cost the workload was not measured", None, None, bytesRead
+        )
     before, after = int(median(outcome.untraced)), int(median(outcome.traced))
     text += (
         f"; a connection took {after / 1000:.0f} us traced (median of {len(outcome.traced)}),"

@@ -43,6 +43,19 @@ _WRITERS = frozenset({"inet_sk_set_state", "inet_sk_state_store", "tcp_set_state
 _HARMLESS = frozenset(
     {"QUEUE_PURGE", "SOCKET_CLOSE", "TCP_OFOMERGE", "CONSUMED", "TCP_OLD_ACK", "UNIX_DISCONNECT"}
 )
+# From where netfilter is asked.
+_HOOKS = {
+    "ip_rcv": "prerouting",
+    "ip_local_deliver": "input",
+    "ip_forward": "forward",
+    "__ip_local_out": "output",
+    "ip_output": "postrouting",
+    "ipv6_rcv": "prerouting",
+    "ip6_input": "input",
+    "ip6_forward": "forward",
+    "__ip6_local_out": "output",
+    "ip6_output": "postrouting",
+}
 _SYN_ACKS = ("tcp_v4_send_synack", "tcp_v6_send_synack")
 _MSG_PEEK = 2
 
@@ -143,7 +156,7 @@ class Teller:
         if not step:
             return
         by = next((name for name in event.near() if name not in _WRITERS), "")
-        text = "handed to the TIME_WAIT minisock" if step == "timeWait" else ""
+        text = "a minisock waits" if step == "timeWait" else ""
         evidence = _evidence(event, by)
         story.steps.append(Found(index, step, event.side, evidence, old, new, text))
 
@@ -221,10 +234,11 @@ class Teller:
         reason = str(event.values.get("reason", ""))
         if reason in _HARMLESS:
             return
-        where = str(event.values.get("location", ""))
-        text = f"{reason}, in {where}" if where else reason
-        found = Found(index, "drop", "", _evidence(event, _dropper(event)), text=text)
-        story.steps.append(found)
+        hook = next((_HOOKS[each] for each in event.near() if each in _HOOKS), "")
+        by = _dropper(event)
+        at = f" by netfilter, hook {hook}" if hook and reason.startswith("NETFILTER") else ""
+        text = f"{reason}{at}"
+        story.steps.append(Found(index, "drop", "", _evidence(event, by), text=text))
 
     def _destroyed(self, index: int, event: Seen, story: Story) -> None:
         """
@@ -275,12 +289,9 @@ def _evidence(event: Seen, by: str) -> str:
 
 def _dropper(event: Seen) -> str:
     """
-    Who dropped it: the outermost of netfilter's functions, or the innermost that did.
+    The innermost function that decided to drop, not merely did.
     """
-    near = event.near()
-    hooks = [each for each in near if each.startswith(("nft_do_chain", "ipt_do", "nf_hook"))]
-    others = [each for each in near if "skb" not in each]
-    return (hooks or others or [""])[0]
+    return next((each for each in event.near() if "skb" not in each), "")
 
 
 def dwellOf(story: Story, events: Sequence[Seen]) -> Dwell:

@@ -14,20 +14,24 @@ from ktcp.trace.model import STEPS, Connection, Step, Trace
 
 # Columns.  Narrower is unreadable, wider is nobody's terminal.
 WIDTH = 132
+# Between a system call and what a softirq does in it.
+_SOFTIRQ = ("handle_softirqs", "__do_softirq", "net_rx_action")
 # Of a stack, the functions that every way through the kernel begins with.
 _ENTRY = ("entry_SYSCALL_64_after_hwframe", "do_syscall_64", "x64_sys_call")
 
 
-def timeline(trace: Trace, most: int = 3) -> Iterator[str]:
+def timeline(trace: Trace, most: int = 3, full: bool = False) -> Iterator[str]:
     """
     Lines for a terminal.
 
     @param most: Connections to show; of the others only a summary.
+    @param full: Whole stacks: of a softirq also what the task did that it
+        interrupted, not just by which system call.
     """
     yield from _header(trace)
     for index, connection in enumerate(trace.connections[:most]):
         yield ""
-        yield from _connection(trace, connection, index)
+        yield from _connection(trace, connection, index, full)
     hidden = len(trace.connections) - most
     if hidden > 0:
         yield ""
@@ -46,15 +50,15 @@ def _header(trace: Trace) -> Iterator[str]:
         yield f"not available: {', '.join(where.notAvailable)}"
 
 
-def _connection(trace: Trace, connection: Connection, index: int) -> Iterator[str]:
+def _connection(trace: Trace, connection: Connection, index: int, full: bool) -> Iterator[str]:
     """
     One connection.
     """
     yield f"connection {index + 1}: {connection.client} -> {connection.server}"
-    yield f"{'us':>9}  {'who':<18}  {'step':<34}  {'state':<26}"
+    yield f"{'us':>9}  {'who':<18}  {'step':<34}  state"
     start = connection.steps[0].time if connection.steps else 0
     for step in connection.steps:
-        yield from _step(trace, step, start)
+        yield from _step(trace, step, start, full)
     dwell = connection.dwell
     yield (
         f"           in the SYN queue {_spell(dwell.synQueue)},"
@@ -62,7 +66,7 @@ def _connection(trace: Trace, connection: Connection, index: int) -> Iterator[st
     )
 
 
-def _step(trace: Trace, step: Step, start: int) -> Iterator[str]:
+def _step(trace: Trace, step: Step, start: int, full: bool) -> Iterator[str]:
     """
     One step, and below it the functions that took it, outermost first.
     """
@@ -78,7 +82,17 @@ def _step(trace: Trace, step: Step, start: int) -> Iterator[str]:
         return
     names = [trace.symbols[each].name for each in trace.stacks[step.stack]]
     chain = [name for name in reversed(names) if name not in _ENTRY]
-    yield from _wrapped(chain, step.evidence)
+    yield from _wrapped(chain if full else _brief(chain), step.evidence)
+
+
+def _brief(chain: list[str]) -> list[str]:
+    """
+    A chain of calls without what lies between a system call and the softirq in it.
+    """
+    starts = [index for index, name in enumerate(chain) if name in _SOFTIRQ]
+    if not starts or starts[-1] < 2:
+        return chain
+    return [chain[0], "...", *chain[starts[-1] :]]
 
 
 def whoRan(trace: Trace, step: Step) -> str:
@@ -133,6 +147,8 @@ def _summary(trace: Trace) -> Iterator[str]:
     if sent:
         yield f"frames sent: {sent}, joined to their stack: {found}"
     yield f"lost: {trace.lost.events}"
+    if trace.lost.events:
+        yield "the ring buffers were too small, or the machine too busy: try a larger --buffer"
     if trace.lost.frames:
         yield f"frames lost: {trace.lost.frames}"
     if trace.cost.text:

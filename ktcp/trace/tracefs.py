@@ -206,7 +206,9 @@ def _isTraceFS(path: Path) -> bool:
     """
     Whether tracefs is there and we may use it.
     """
-    return os.access(path / "instances", os.W_OK) and os.access(path / "events/header_page", os.R_OK)
+    return os.access(path / "instances", os.W_OK) and os.access(
+        path / "events/header_page", os.R_OK
+    )
 
 
 def _threadsOf(pid: int) -> list[int]:

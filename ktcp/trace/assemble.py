@@ -113,10 +113,10 @@ class _Assembly:
     The tables of a trace in the making.
     """
 
-    def __init__(self, material: Material, origin: int) -> None:
+    def __init__(self, names: Mapping[int, str], roles: Mapping[int, str], origin: int) -> None:
         self.origin = origin
-        self._roles = material.roles
-        self._names = material.tasks
+        self._roles = roles
+        self._names = names
         self.symbols: _Table[str] = _Table()
         self.stacks: _Table[tuple[int, ...]] = _Table()
         self.tasks: _Table[int] = _Table()
@@ -196,7 +196,8 @@ def assemble(material: Material) -> model.Trace:
     events = sorted(material.events, key=lambda event: event.time)
     port = material.environment.port
     conversations = link(events, port)
-    stories = Teller(len(conversations), material.roles).tell(events)
+    roles = _rolesOf(events, material.roles)
+    stories = Teller(len(conversations), roles).tell(events)
     wanted = [
         index
         for index, each in enumerate(conversations)
@@ -206,7 +207,7 @@ def assemble(material: Material) -> model.Trace:
     kept = [i for i, event in enumerate(events) if _isKept(event, numbers)]
     places = {old: new for new, old in enumerate(kept)}
     origin = min((events[i].time for i in kept), default=0)
-    assembly = _Assembly(material, origin)
+    assembly = _Assembly(material.tasks, roles, origin)
     made = tuple(assembly.makeEvent(events[i], numbers.get(_connectionOf(events[i]))) for i in kept)
     connections = tuple(
         assembly.makeConnection(conversations[i], stories[i], events, places) for i in wanted
@@ -231,6 +232,14 @@ def assemble(material: Material) -> model.Trace:
         cost=material.cost,
         otherEvents=len(events) - len(kept),
     )
+
+
+def _rolesOf(events: Sequence[Seen], known: Mapping[int, str]) -> dict[int, str]:
+    """
+    Who is who; a stranger whose system call names a socket has that socket's side.
+    """
+    guessed = {event.pid: event.side for event in events if event.side and event.context == "task"}
+    return {**guessed, **known}
 
 
 def _connectionOf(event: Seen) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import select
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -57,13 +57,13 @@ class Collector:
 
     @contextmanager
     def listening(
-        self, port: int, devices: str, private: bool, pids: Iterable[int], bufferKiB: int
+        self, port: int, devices: str, wide: Set[str], pids: Iterable[int], bufferKiB: int
     ) -> Iterator[None]:
         """
         Make the instances; they are gone when the context ends.
 
         @param devices: Names of devices, as a pattern.
-        @param private: The devices are the lab's own: hear them whoever runs.
+        @param wide: Scopes in which to hear everybody, not just C{pids}.
         @param pids: The processes to follow.
         """
         with ExitStack() as stack:
@@ -74,8 +74,7 @@ class Collector:
             self._instances = [tasks, ports]
             tasks.follow([*pids, *_softirqThreads()])
             for tracepoint, _ in self._tracepoints:
-                wide = tracepoint.scope == "port" or (private and tracepoint.scope == "device")
-                instance = ports if wide else tasks
+                instance = ports if tracepoint.scope in {"port", *wide} else tasks
                 instance.enable(tracepoint.name, filterOf(tracepoint, port, devices))
             for number, instance in enumerate(self._instances):
                 stack.callback(instance.close)

@@ -37,8 +37,9 @@ class Tracepoint:
 
     @ivar name: C{system/name}.
     @ivar fields: To be kept.
-    @ivar scope: What it is filtered by: C{port}, C{device} (and pid, unless
-        the device is the lab's own), C{inet} (TCP sockets, and pid), C{pid}.
+    @ivar scope: What it is filtered by: C{port}, C{device}, C{inet} (sockets
+        of TCP), C{pid}; those of C{device} and C{inet} by pid as well, unless a
+        lab hears everybody (L{ktcp.trace.lab}).
     @ivar states: Whether a trace of states alone has it.
     """
 

@@ -33,6 +33,7 @@ class Loopback:
     @ivar address: Of the server.
     @ivar devices: A pattern for the names of the devices.
     @ivar private: Whether those are the lab's own.
+    @ivar wide: Scopes of L{ktcp.trace.events} in which to hear everybody.
     @ivar captures: Where to capture: a namespace (empty: here), an interface.
     """
 
@@ -40,6 +41,7 @@ class Loopback:
     address = "127.0.0.1"
     devices = "lo"
     private = False
+    wide: frozenset[str] = frozenset()
     captures: tuple[tuple[str, str], ...] = (("", "lo"),)
 
     def wrap(self, side: str, command: list[str]) -> list[str]:
@@ -54,6 +56,21 @@ class Loopback:
         """
 
 
+class Attached(Loopback):
+    """
+    A server that runs already.  Its clients are strangers, and frames from
+    elsewhere come in whatever task happens to run: so everybody is heard, and
+    the rest left out later.
+    """
+
+    name = ""
+    wide = frozenset({"device", "inet"})
+
+    def __init__(self, interface: str) -> None:
+        self.devices = interface
+        self.captures = (("", interface),)
+
+
 class Veth(Loopback):
     """
     Two namespaces; see L{veth}.
@@ -63,6 +80,7 @@ class Veth(Loopback):
     address = "192.0.2.1"
     devices = "ktp*"
     private = True
+    wide = frozenset({"device"})
 
     def __init__(self) -> None:
         names = {"server": f"ktp-{os.getpid()}-s", "client": f"ktp-{os.getpid()}-c"}
@@ -84,17 +102,12 @@ class Veth(Loopback):
 
 
 @contextmanager
-def lab(name: str) -> Iterator[Loopback]:
+def veth() -> Iterator[Veth]:
     """
-    Set up a lab; it is gone when the context ends.
+    Set up the namespaces; they are gone when the context ends.
 
-    @param name: C{lo} or C{veth}.
-    @raise Unavailable: It cannot be set up here.
+    @raise Unavailable: They cannot be made here.
     """
-    sweep()
-    if name == "lo":
-        yield Loopback()
-        return
     made = Veth()
     server, client = made.namespaces["server"], made.namespaces["client"]
     try:

@@ -81,6 +81,7 @@ def _addAttach(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--for", type=positiveSeconds, metavar="TIME", default=5.0, dest="seconds", help="5s, 200ms"
     )
+    parser.add_argument("-i", "--interface", default="lo", metavar="IF", help="where (default: lo)")
     _addCommon(parser)
 
 
@@ -155,7 +156,9 @@ def _trace(args: argparse.Namespace) -> int:
         "line": shlex.join(["ktcp", *sys.argv[1:]]),
     }
     if args.action == "attach":
-        plan = Plan("attach", port=args.port, seconds=args.seconds, **common)
+        plan = Plan(
+            "attach", port=args.port, seconds=args.seconds, interface=args.interface, **common
+        )
     else:
         _check(args)
         plan = Plan(

@@ -26,7 +26,7 @@ from ktcp.trace.diag import listenQueues
 from ktcp.trace.errors import Refused, TraceError, Unavailable
 from ktcp.trace.events import Seen
 from ktcp.trace.join import Captured
-from ktcp.trace.lab import Loopback, inside, lab
+from ktcp.trace.lab import Attached, Loopback, inside, sweep, veth
 from ktcp.trace.ring import Capture, Frame
 from ktcp.trace.tracefs import TraceFS
 
@@ -35,6 +35,8 @@ from ktcp.trace.tracefs import TraceFS
 _SETTLE = 0.1
 # Connections before tracing begins, which say what one costs without it.
 _WARM = 40
+# Traced connections below which their median is no measure.
+_FEW = 20
 # Seconds a workload may take.
 _LONGEST = 600.0
 
@@ -48,7 +50,7 @@ class Plan:
     @ivar command: For C{command}; C{{port}} and C{{address}} in it are the server's.
     @ivar server: Workload of the server to start, empty for none.
     @ivar detail: C{all} or C{states}.
-    @ivar seconds: For C{attach}.
+    @ivar seconds: For C{attach}; so is C{interface}.
     @ivar line: The command line, for the record.
     """
 
@@ -65,6 +67,7 @@ class Plan:
     bufferKiB: int = 4096
     tracefs: str | None = None
     seconds: float = 0.0
+    interface: str = "lo"
     line: str = ""
 
 
@@ -104,7 +107,8 @@ def trace(plan: Plan) -> Result:
     tracefs = TraceFS(plan.tracefs)
     tracefs.sweep()
     with ExitStack() as stack:
-        where = stack.enter_context(lab(plan.lab))
+        sweep()
+        where = _place(plan, stack)
         server, port = _startServer(plan, where, stack)
         client = _startClient(plan, where, port, stack)
         outcome = _Outcome()
@@ -115,7 +119,7 @@ def trace(plan: Plan) -> Result:
         roles = _rolesOf(server, client, port)
         collector = Collector(tracefs, plan.detail)
         stack.enter_context(
-            collector.listening(port, where.devices, where.private, roles, plan.bufferKiB)
+            collector.listening(port, where.devices, where.wide, roles, plan.bufferKiB)
         )
         captures = _Captures(where, port, collector, stack) if plan.detail == "all" else None
         started = datetime.now(timezone.utc)
@@ -126,7 +130,7 @@ def trace(plan: Plan) -> Result:
         events, lost = collector.finish()
         frames = captures.finish() if captures else []
         material = Material(
-            environment=_environment(plan, port, started, collector.missing, outcome),
+            environment=_environment(plan, where, port, started, collector.missing, outcome),
             events=events,
             frames=frames,
             tasks=_taskNames(events),
@@ -137,6 +141,15 @@ def trace(plan: Plan) -> Result:
             limit=limit,
         )
     return Result(assemble(material), outcome.failures, outcome.output)
+
+
+def _place(plan: Plan, stack: ExitStack) -> Loopback:
+    """
+    Where the workload is to run.
+    """
+    if plan.workload == "attach":
+        return Attached(plan.interface)
+    return stack.enter_context(veth()) if plan.lab == "veth" else Loopback()
 
 
 def _startServer(
@@ -376,7 +389,12 @@ def _inherit(roles: Mapping[int, str], events: Iterable[Seen]) -> dict[int, str]
 
 
 def _environment(
-    plan: Plan, port: int, started: datetime, missing: Sequence[str], outcome: _Outcome
+    plan: Plan,
+    where: Loopback,
+    port: int,
+    started: datetime,
+    missing: Sequence[str],
+    outcome: _Outcome,
 ) -> model.Environment:
     """
     Where and how this trace was made.
@@ -389,7 +407,7 @@ def _environment(
         started=started.isoformat(timespec="seconds"),
         command=plan.line or shlex.join(plan.command),
         workload=plan.workload,
-        lab="" if plan.workload == "attach" else plan.lab,
+        lab=where.name,
         port=port,
         cpus=os.cpu_count() or 1,
         ktcp=__version__,
@@ -404,13 +422,14 @@ def _cost(outcome: _Outcome, bytesRead: int, events: int) -> model.Cost:
     """
     text = f"{events} events, {bytesRead / 1024:.0f} KiB of ring buffer"
     if not outcome.untraced or not outcome.traced:
-        return model.Cost(
-            text + "; what they cost the workload was not measured", None, None, bytesRead
-        )
+        text += "; what they cost the workload was not measured"
+        return model.Cost(text, None, None, bytesRead)
     before, after = int(median(outcome.untraced)), int(median(outcome.traced))
     text += (
         f"; a connection took {after / 1000:.0f} us traced (median of {len(outcome.traced)}),"
-        f" {before / 1000:.0f} us untraced (median of {len(outcome.untraced)}):"
-        f" x{after / before:.2f}"
+        f" {before / 1000:.0f} us untraced (median of {len(outcome.untraced)})"
     )
+    # The first connections after a pause are slow without any tracing.
+    few = len(outcome.traced) < _FEW
+    text += f": -n {_FEW} or more tells a ratio" if few else f": x{after / before:.2f}"
     return model.Cost(text, before, after, bytesRead)

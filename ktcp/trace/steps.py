@@ -37,8 +37,8 @@ _STATE_STEPS = {
     ("FIN_WAIT2", "CLOSE"): "timeWait",
     ("CLOSING", "CLOSE"): "timeWait",
 }
-# Of a change of state, the functions that do no more than write it down.
-_WRITERS = frozenset({"inet_sk_set_state", "inet_sk_state_store", "tcp_set_state", "tcp_done"})
+# Of a change of state, the functions that do no more than what they are told.
+_WRITERS = frozenset({"tcp_set_state", "tcp_done", "tcp_create_openreq_child"})
 # Why a buffer was freed, when that is no loss: its socket is gone, its content taken over.
 _HARMLESS = frozenset(
     {"QUEUE_PURGE", "SOCKET_CLOSE", "TCP_OFOMERGE", "CONSUMED", "TCP_OLD_ACK", "UNIX_DISCONNECT"}
@@ -155,7 +155,8 @@ class Teller:
         step = _STATE_STEPS.get((old, new), "closed" if new == "CLOSE" else "")
         if not step:
             return
-        by = next((name for name in event.near() if name not in _WRITERS), "")
+        functions = (each for each in event.near() if each not in _WRITERS)
+        by = next((each for each in functions if each.startswith("tcp_")), "")
         text = "a minisock waits" if step == "timeWait" else ""
         evidence = _evidence(event, by)
         story.steps.append(Found(index, step, event.side, evidence, old, new, text))

@@ -51,12 +51,12 @@ class _Current:
     """
     What is being worked on.
 
-    @ivar received: By processor, what a softirq received last.
+    @ivar received: By processor and the task it borrows, what a softirq received last.
     @ivar touched: By task, the socket it named last.
     @ivar buffers: By address of an skb.
     """
 
-    received: dict[int, int | None] = field(default_factory=dict)
+    received: dict[tuple[int, int], int | None] = field(default_factory=dict)
     touched: dict[int, int | None] = field(default_factory=dict)
     buffers: dict[object, int] = field(default_factory=dict)
 
@@ -191,7 +191,9 @@ def _guess(event: Seen, current: _Current, ahead: dict[str, int | None]) -> int 
     if event.context != "task":
         # Other softirqs, timers among them, and interrupts have nothing to do with it.
         receives = not event.stack or "net_rx_action" in event.stack
-        return current.received.get(event.cpu) if receives and event.context == "softirq" else None
+        if not receives or event.context != "softirq":
+            return None
+        return current.received.get((event.cpu, event.pid))
     near = event.near()
     if not any(name.startswith("tcp_") or name.startswith("__tcp_") for name in near):
         return None
@@ -208,13 +210,18 @@ def _note(event: Seen, current: _Current) -> None:
     """
     Remember what later events may be about.
     """
-    buffer = event.values.get("skbaddr")
-    if event.name in ("kfree_skb", "consume_skb"):
+    buffer, place = event.values.get("skbaddr"), (event.cpu, event.pid)
+    # A buffer begins with net_dev_queue, whoever had its memory before: of other
+    # traffic we may not have heard that it was freed.
+    if event.name in ("kfree_skb", "consume_skb", "net_dev_queue"):
         current.buffers.pop(buffer, None)
-    elif buffer is not None and event.connection is not None:
+    freed = event.name in ("kfree_skb", "consume_skb")
+    if buffer is not None and event.connection is not None and not freed:
         current.buffers[buffer] = event.connection
-    if event.name == "netif_receive_skb" or (event.name == "tcp_probe" and event.context != "task"):
-        current.received[event.cpu] = event.connection
+    if event.context == "task":
+        current.received.pop(place, None)
+    elif event.name in ("netif_receive_skb", "tcp_probe"):
+        current.received[place] = event.connection
     if event.name.startswith("sys_enter"):
         current.touched.pop(event.pid, None)
     elif event.context == "task" and event.side:

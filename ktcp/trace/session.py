@@ -348,11 +348,11 @@ def _captured(interface: str, frame: Frame, ahead: int) -> Captured:
         frame.length,
         frame.data,
         packet.summary(layers),
-        _endpointsOf(layers),
+        endpointsOf(layers),
     )
 
 
-def _endpointsOf(layers: Iterable[packet.Layer]) -> tuple[str, str]:
+def endpointsOf(layers: Iterable[packet.Layer]) -> tuple[str, str]:
     """
     Source and destination of a frame with a TCP segment.
     """

@@ -166,6 +166,8 @@ class Teller:
         A frame on its way to the device's queue.
         """
         near = event.near()
+        if _asksNeighbour(near):
+            return
         if "tcp_conn_request" in near and any(each in near for each in _SYN_ACKS):
             evidence = _evidence(event, "tcp_conn_request")
             story.steps.append(Found(index, "synQueue", "server", evidence))
@@ -175,6 +177,8 @@ class Teller:
         A frame on its way to the driver.
         """
         near = event.near()
+        if _asksNeighbour(near):
+            return
         if "tcp_connect" in near:
             syn = story.last("syn", "client")
             if syn is not None:
@@ -279,6 +283,13 @@ _RULES = {
     "tcp_receive_reset": Teller._reset,
     "tcp_send_reset": Teller._reset,
 }
+
+
+def _asksNeighbour(near: Sequence[str]) -> bool:
+    """
+    Whether a frame on the way of a segment is not that segment, but ARP.
+    """
+    return any(each.startswith(("arp_", "ndisc_")) for each in near)
 
 
 def _evidence(event: Seen, by: str) -> str:

@@ -30,7 +30,7 @@ class FoldedTests(SynchronousTestCase):
 
     def test_speedscope(self) -> None:
         """
-        The document has what speedscope's schema demands: samples that name frames, as many weights.
+        The document has what speedscope demands: samples that name frames, as many weights.
         """
         document = json.loads(speedscope(recorded.trace(), "one connection"))
         count = len(document["shared"]["frames"])

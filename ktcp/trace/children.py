@@ -122,15 +122,17 @@ def _linesUntil(process: Process, deadline: float) -> Iterator[str]:
     """
     What a process says, until it ends or time is up.
     """
-    stdout = pipeOf(process.stdout)
-    while True:
-        left = deadline - time.monotonic()
-        if left <= 0 or not select.select([stdout], [], [], left)[0]:
+    # Not readline(): what it has read ahead, select() does not know of.
+    descriptor = pipeOf(process.stdout).fileno()
+    rest = b""
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([descriptor], [], [], left)[0]:
             return
-        line = stdout.readline()
-        if not line:
+        data = os.read(descriptor, 65536)
+        if not data:
             return
-        yield line
+        *lines, rest = (rest + data).split(b"\n")
+        yield from (line.decode(errors="replace") for line in lines)
 
 
 def pipeOf(pipe: IO[str] | None) -> IO[str]:

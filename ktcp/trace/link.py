@@ -177,7 +177,8 @@ def _guess(event: Seen, current: _Current, ahead: dict[str, int | None]) -> int 
     """
     The connection of an event that names no socket we know.
     """
-    if event.name in KEPT:
+    # With ports, and yet no connection's: a listener.
+    if event.name in KEPT or "sport" in event.values:
         return None
     if event.name.startswith("sys_enter"):
         return ahead.get("any")

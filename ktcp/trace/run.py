@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ktcp.trace.arguments import portNumber, positiveSeconds, wholeNumber
 from ktcp.trace.errors import Refused
+from ktcp.trace.model import Trace
 
 
 def addArguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,16 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     show = subparsers.add_parser("show", help="print the timeline of a trace")
     show.add_argument("file", type=Path, metavar="FILE", help="trace.json, or its folder")
     _addMost(show)
+    diff = subparsers.add_parser("diff", help="compare two traces, per request")
+    for name in ("A", "B"):
+        diff.add_argument(name.lower(), type=Path, metavar=name, help="trace.json, or its folder")
+    perf = subparsers.add_parser("import", help="make a trace of what `perf script` printed")
+    perf.add_argument(
+        "file", type=Path, metavar="FILE", help="see the documentation for its columns"
+    )
+    perf.add_argument("--port", type=portNumber, metavar="P", required=True, help="of the server")
+    perf.add_argument("-o", type=Path, metavar="DIR", dest="folder", help="keep the trace there")
+    _addMost(perf)
 
 
 def _addRun(parser: argparse.ArgumentParser) -> None:
@@ -123,9 +134,7 @@ def main(args: argparse.Namespace) -> int:
 
     @return: The exit status: 1 where the workload failed.
     """
-    if args.action == "show":
-        return _show(args)
-    return _trace(args)
+    return {"show": _show, "diff": _diff, "import": _import}.get(args.action, _trace)(args)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -140,13 +149,47 @@ def _show(args: argparse.Namespace) -> int:
     return 0
 
 
+def _diff(args: argparse.Namespace) -> int:
+    """
+    C{ktcp trace diff}.
+    """
+    from ktcp.trace.compare import diff
+    from ktcp.trace.output import load
+
+    for line in diff(load(args.a), load(args.b)):
+        print(line)
+    return 0
+
+
+def _import(args: argparse.Namespace) -> int:
+    """
+    C{ktcp trace import}.
+    """
+    from ktcp.trace.perffile import importFile
+
+    _tell(importFile(args.file, args.port), args)
+    return 0
+
+
+def _tell(trace: Trace, args: argparse.Namespace) -> None:
+    """
+    Print a trace, and keep it where that was asked for.
+    """
+    from ktcp.trace.output import save
+    from ktcp.trace.timeline import timeline
+
+    for line in timeline(trace, args.most, args.full):
+        print(line)
+    if args.folder:
+        names = save(trace, args.folder)
+        print(f"written to {args.folder}: {', '.join(names)}")
+
+
 def _trace(args: argparse.Namespace) -> int:
     """
     C{ktcp trace run} and C{ktcp trace attach}.
     """
-    from ktcp.trace.output import save
     from ktcp.trace.session import Plan, trace
-    from ktcp.trace.timeline import timeline
 
     common = {
         "lab": "lo",
@@ -175,11 +218,7 @@ def _trace(args: argparse.Namespace) -> int:
     result = trace(plan)
     if result.output:
         print(result.output.rstrip("\n"))
-    for line in timeline(result.trace, args.most, args.full):
-        print(line)
-    if args.folder:
-        names = save(result.trace, args.folder)
-        print(f"written to {args.folder}: {', '.join(names)}")
+    _tell(result.trace, args)
     for failure in sorted(set(result.failures)):
         times = result.failures.count(failure)
         print(f"ktcp trace: the workload failed: {failure} ({times} x)", file=sys.stderr)

@@ -8,7 +8,7 @@ socket:
 
   - a frame that is received is the connection's that sent it (C{skbaddr}, from
     C{net_dev_queue} until it is freed);
-  - what a softirq does on a processor is for the frame it received last;
+  - what a softirq does is for the frame it received last, or the socket it named;
   - what a system call sends is for the socket that the call's own event, which
     comes when the call is done, names (C{sock_send_length});
   - what a task does besides is for the socket it changed last: close(2) and
@@ -221,7 +221,7 @@ def _note(event: Seen, current: _Current) -> None:
         current.buffers[buffer] = event.connection
     if event.context == "task":
         current.received.pop(place, None)
-    elif event.name in ("netif_receive_skb", "tcp_probe"):
+    elif event.name == "netif_receive_skb" or event.side:
         current.received[place] = event.connection
     if event.name.startswith("sys_enter"):
         current.touched.pop(event.pid, None)

@@ -5,6 +5,7 @@ Tests for L{ktcp.trace.packet}, on frames that a kernel sent.
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as some
@@ -143,7 +144,7 @@ class DecodeTests(SynchronousTestCase):
         data = frame[:end] + tail
         layers = decode(data)
         places = [(layer.start, layer.start + layer.length) for layer in layers]
-        for (_, stop), (start, _) in zip(places, places[1:], strict=False):
+        for (_, stop), (start, _) in pairwise(places):
             self.assertEqual(stop, start)
         self.assertTrue(all(0 <= start <= stop <= len(data) for start, stop in places))
         whole = [layer for layer in layers if not layer.note]

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_diag -*-
+# -*- test-case-name: ktcp.test.test_trace_queues -*-
 """
 The kernel's own list of TCP sockets: asking for it, and ending some.
 

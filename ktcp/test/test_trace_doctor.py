@@ -119,7 +119,8 @@ class TracefsTests(SynchronousTestCase):
         """
         It is found wherever it is.
         """
-        self.assertEqual(doctor.tracefsPath(), self.mount())
+        place = self.mount()
+        self.assertEqual(doctor.tracefsPath(), place)
 
     def test_notMounted(self) -> None:
         """

@@ -113,7 +113,8 @@ def explain(sample: Sample, since: Mapping[str, int]) -> Iterator[str]:
     if grown.get("TCPReqQFullDoCookies"):
         yield (
             f"{grown['TCPReqQFullDoCookies']} SYNs were answered with a cookie because a SYN queue"
-            " was full: none was lost, and the queue stays as long as it is"
+            " was full: a client whose ACK then finds the accept queue full is connected to nobody,"
+            " and does not know"
         )
 
 
@@ -131,7 +132,7 @@ def _explainAccept(listener: Listener, sample: Sample) -> Iterator[str]:
         yield (
             f"the accept queue is full: {listener.waiting} wait, the limit is {listener.limit} and"
             " the kernel lets one more in; new clients get no answer and send their SYN again,"
-            " after 1 s, 2 s, 4 s"
+            " after a second"
         )
     else:
         yield (

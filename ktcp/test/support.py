@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
 from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
@@ -35,6 +36,9 @@ from ktcp.trace.doctor import CLONE_NEWNET, unshareNetwork
 # The folder that holds the ktcp under test.
 ROOT = Path(ktcp.__file__).parent.parent
 BIN = Path(sys.executable).parent
+
+# For hypothesis: the same examples each time, and no assertion on wall time.
+STEADY = settings(deadline=None, derandomize=True, database=None)
 
 
 class Child(ProcessProtocol):

@@ -14,6 +14,7 @@ from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.diagreplies import ESTABLISHED, HALF_OPEN, LISTENING, REFUSED, TIME_WAIT
+from ktcp.test.support import STEADY
 from ktcp.trace import diagmessages as messages
 from ktcp.trace.diagmessages import Entry, Malformed
 
@@ -130,6 +131,7 @@ class HostileTests(SynchronousTestCase):
                 messages.parseEntry(message.payload)
         return count
 
+    @STEADY
     @given(some.binary(max_size=600))
     def test_anything(self, datagram: bytes) -> None:
         """
@@ -137,6 +139,7 @@ class HostileTests(SynchronousTestCase):
         """
         self.assertLessEqual(self.parse(datagram), 600 // 16)
 
+    @STEADY
     @given(
         some.sampled_from([LISTENING, HALF_OPEN, ESTABLISHED, TIME_WAIT, REFUSED]),
         some.integers(0, 475),

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.test.support import STEADY
 from ktcp.trace.packet import decode, summary, tcpOptions
 
 ETHERNET = bytes(12) + b"\x08\x00"
@@ -134,6 +135,7 @@ class DecodeTests(SynchronousTestCase):
             summary(decode(SYN[:40])), "127.0.0.1 > 127.0.0.1 TCP [cut short: 6 of 20 bytes]"
         )
 
+    @STEADY
     @given(
         some.sampled_from([SYN, SIX, WHO_HAS, b""]), some.integers(0, 80), some.binary(max_size=200)
     )
@@ -151,6 +153,7 @@ class DecodeTests(SynchronousTestCase):
         json.dumps([layer.fields for layer in whole])
         self.assertNotIn("\n", summary(layers))
 
+    @STEADY
     @given(some.binary(max_size=40))
     def test_options(self, data: bytes) -> None:
         """

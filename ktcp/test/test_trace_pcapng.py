@@ -14,6 +14,7 @@ from pcapng import blocks
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.peers import peer
+from ktcp.test.support import STEADY
 from ktcp.test.test_trace_packet import SIX, SYN
 from ktcp.trace import pcapng
 
@@ -83,6 +84,7 @@ class WriterTests(SynchronousTestCase):
         self.writer.write(TIME_NS, SYN, len(SYN), True, "ü" * 40_000)
         self.assertEqual(self.read()[2].options["opt_comment"], "ü" * 32_767)
 
+    @STEADY
     @given(some.lists(some.tuples(some.binary(max_size=60), some.text(max_size=20)), max_size=5))
     def test_anything(self, frames: list[tuple[bytes, str]]) -> None:
         """

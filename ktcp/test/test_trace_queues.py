@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.peers import kernel
-from ktcp.test.support import enterNamespace, runKtcp
+from ktcp.test.support import STEADY, enterNamespace, runKtcp
 from ktcp.trace import queues
 from ktcp.trace.diag import Diag, Listener, listenQueues, tcpInfo
 from ktcp.trace.errors import Unavailable
@@ -63,6 +63,7 @@ class NetstatTests(SynchronousTestCase):
         counted = {"SyncookiesSent": 1, "ListenOverflows": 14, "ListenDrops": 15}
         self.assertEqual(queues.parseNetstat(NETSTAT), counted)
 
+    @STEADY
     @given(some.text())
     def test_anything(self, text: str) -> None:
         """

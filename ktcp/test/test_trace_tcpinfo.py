@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.test.support import STEADY
 from ktcp.trace.tcpinfo import FIELDS, NUMBERS, STATES, parseTCPInfo
 
 # The kernel's struct, with each 32-bit word its own place: word n is n * 0x01010101.
@@ -60,6 +61,7 @@ class ParseTests(SynchronousTestCase):
         self.assertNotIn("pacing_rate", parseTCPInfo(WORDS[:111]))
         self.assertIn("pacing_rate", parseTCPInfo(WORDS[:112]))
 
+    @STEADY
     @given(some.binary(max_size=600))
     def test_anything(self, data: bytes) -> None:
         """

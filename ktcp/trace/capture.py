@@ -86,6 +86,8 @@ def main(args: argparse.Namespace) -> int:
     Capture until told to stop.
     """
     tally = Tally()
+    # The most that a BPF program can return.
+    snap = min(args.snap, 2**32 - 1)
     with ExitStack() as stack:
         stop = stack.enter_context(stopping())
         # The interface and the rights first: a mistake there leaves no empty file.
@@ -94,7 +96,7 @@ def main(args: argparse.Namespace) -> int:
                 args.interface,
                 args.port,
                 direction=args.direction,
-                snapLength=min(args.snap, 2**32 - 1),
+                snapLength=snap,
                 ring=Ring(args.block_size, args.blocks),
                 say=_tell if args.verbose else silent,
             )
@@ -102,7 +104,6 @@ def main(args: argparse.Namespace) -> int:
         writer = None
         if args.write:
             file = stack.enter_context(_create(args.write))
-            snap = min(args.snap, 2**32 - 1)
             writer = pcapng.Writer(file, args.interface, snap, f"ktcp {__version__}")
         _tell(f"capturing TCP port {args.port} on {args.interface}")
         _follow(capture, args, writer, tally, stop)

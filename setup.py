@@ -34,7 +34,16 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "test": [
+            "pyhamcrest",
+            "hypothesis",
+            "mypy",
+            "mypy-zope",
+            "python-pcapng",
+            "ruff",
+            "build",
+            "towncrier",
+        ],
         "docs": ["sphinx", "furo"],
         "bench": [],
     },

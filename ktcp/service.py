@@ -28,14 +28,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
@@ -47,11 +46,13 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IStreamServerEndpoint,
 )
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
+from ktcp.drain import Drain
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
@@ -98,13 +99,14 @@ def makeService(options: BaseOptions) -> IService:
     """
     from twisted.internet import reactor
 
-    # Before any listener, so that it runs before they say that they are ready.
-    reactor.callWhenRunning(stopOnSignals, reactor)
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
-        return service
-    return assembleTeam(options, reactor)
+    else:
+        service = assembleTeam(options, reactor)
+    # Before any listener, so that it runs before they say that they are ready.
+    reactor.callWhenRunning(stopOnSignals, reactor, service)
+    return service
 
 
 def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
@@ -117,7 +119,8 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     opening = OpeningReactor(reactor, size)
     root = assemble(options, reactor, opening)
     # The last to start, when every listener is open.
-    team = Team(size, Spawner(reactor, opening, options.arguments, size, cores), reactor)
+    spawner = Spawner(reactor, opening, options.arguments, size, cores)
+    team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
     reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
@@ -137,11 +140,11 @@ def assemble(
     """
     listening = listening or reactor
     context = Context(reactor)
-    root = KtcpService(context)
+    root = KtcpService(context, options["drain-delay"])
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory)
+            protocol = ProtocolService(factory, reactor, options["drain-timeout"])
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -223,11 +226,19 @@ class KtcpService(MultiService):
     All that is served.  If one listener cannot open, none stays open.
 
     @ivar context: What the protocols were given.
+    @ivar draining: It has begun to stop: no more is to be sent here.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, drainDelay: float = 0.0) -> None:
+        """
+        @param drainDelay: Seconds for which it still serves when it has been
+            told to stop, and says so to who asks.
+        """
         super().__init__()
         self.context = context
+        self.draining = False
+        self._drainDelay = drainDelay
+        self._delay: Deferred[None] | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -240,6 +251,33 @@ class KtcpService(MultiService):
         Open the listeners that are not open yet: twist only calls this one.
         """
         self._orNone(super().startService)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Serve on for the delay, then listen no more and see the connections end.
+
+        @return: Fires when the last of them has.
+        """
+        begun, self.draining = self.draining, True
+        if begun or not self._drainDelay:
+            return self._stopAll()
+        _log.info("ktcp: still serving for {delay:g} s", delay=self._drainDelay)
+        self._delay = deferLater(self.context.reactor, self._drainDelay)
+        self._delay.addErrback(lambda failure: failure.trap(CancelledError))
+        return self._delay.addCallback(lambda _: self._stopAll())
+
+    def hurry(self) -> None:
+        """
+        Wait for nobody any more.
+        """
+        if self._delay is not None:
+            self._delay.cancel()
+        for service in self:
+            service.hurry()
+
+    def _stopAll(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = super().stopService()
+        return stopped
 
     def _orNone(self, start: Callable[[], None]) -> None:
         """
@@ -261,26 +299,35 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(self, factory: IProtocolFactory) -> None:
+    def __init__(self, factory: IProtocolFactory, clock: Any, drainTimeout: float = 0.0) -> None:
+        """
+        @param drainTimeout: Seconds for which connections may take to end when
+            it stops.
+        """
         super().__init__()
         self.factory = TrackingFactory(factory)
+        self._drain = Drain(self.factory.connections, clock, drainTimeout)
 
     def stopService(self) -> Deferred[Any]:
         """
         Close the listeners, then the connections.
 
-        @return: Fires when the listeners are closed.  It does not wait for
-            connections, because a peer may take for ever.
+        @return: Fires when all are closed.
         """
         closed: Deferred[Any] = super().stopService()
-        self.factory.closeConnections()
-        return closed
+        return closed.addCallback(lambda _: self._drain.begin())
+
+    def hurry(self) -> None:
+        """
+        Wait for no connection any more.
+        """
+        self._drain.hurry()
 
 
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
-    A factory that remembers the connections of another, to close them.
+    A factory that remembers the connections of another, to drain them.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
@@ -327,16 +374,6 @@ class TrackingFactory:
         if protocol is not None:
             self.connections.add(protocol)
         return protocol
-
-    def closeConnections(self) -> None:
-        """
-        Close each connection once the bytes it has buffered are sent.
-        """
-        for protocol in list(self.connections):
-            if protocol.transport is not None:
-                # A transport waits for its producer, who may never end.
-                protocol.transport.unregisterProducer()
-                protocol.transport.loseConnection()
 
 
 class Listener(Service):
@@ -464,9 +501,12 @@ def _whyNot(error: BaseException | None) -> str:
     return f"cannot listen on {where} ({error.socketError}); choose {another}"
 
 
-def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) -> None:
+def stopOnSignals(
+    reactor: Any, service: KtcpService, signals: Collection[signal.Signals] = STOPPING
+) -> None:
     """
-    Have SIGTERM and SIGINT stop a running reactor, and nothing else.
+    Have SIGTERM and SIGINT stop a running reactor, and nothing else.  The
+    second one has the service wait for nobody.
 
     The reactor's own handlers do that too, but twistd and twist then kill
     themselves with the same signal, so that a clean stop looks like a crash
@@ -482,9 +522,14 @@ def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) 
         reactor.callFromThread(stopNow, number)
 
     def stopNow(number: int) -> None:
-        with suppress(ReactorNotRunning):  # The second signal: it stops already.
+        name = signal.Signals(number).name
+        try:
             reactor.stop()
-            _log.info("ktcp: stopping on {name}", name=signal.Signals(number).name)
+        except ReactorNotRunning:  # It stops already.
+            _log.info("ktcp: {name} again: waiting for nobody", name=name)
+            service.hurry()
+        else:
+            _log.info("ktcp: stopping on {name}", name=name)
 
     def ignore() -> None:
         # Python puts the default handlers back as it ends, so that one more

@@ -58,6 +58,8 @@ class OptionsTests(SynchronousTestCase):
                 "backlog": 4096,
                 "workers": None,
                 "bound": False,
+                "drain-delay": 0.0,
+                "drain-timeout": 25.0,
                 "http-port": 8081,
                 "http": [],
                 "no-http": False,

@@ -85,5 +85,6 @@ def plain(text: str) -> IPv4Address | IPv6Address:
 
     @raise ValueError: It is none.
     """
-    address = ip_address(text.removeprefix("[").removesuffix("]"))
+    bracketed = text.startswith("[") and text.endswith("]")
+    address = ip_address(text[1:-1] if bracketed else text)
     return getattr(address, "ipv4_mapped", None) or address

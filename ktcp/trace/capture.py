@@ -9,8 +9,10 @@ import argparse
 import signal
 import sys
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 from ktcp import __version__
@@ -83,28 +85,28 @@ def main(args: argparse.Namespace) -> int:
     """
     Capture until told to stop.
     """
-    # `timeout` and service managers end programs so; the file is finished all the same.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # The interface and the rights first: a mistake there leaves no empty file.
-    with (
-        Capture(
-            args.interface,
-            args.port,
-            direction=args.direction,
-            snapLength=min(args.snap, 2**32 - 1),
-            ring=Ring(args.block_size, args.blocks),
-            say=_tell if args.verbose else silent,
-        ) as capture,
-        ExitStack() as stack,
-    ):
+    tally = Tally()
+    # The most that a BPF program can return.
+    snap = min(args.snap, 2**32 - 1)
+    with ExitStack() as stack:
+        stop = stack.enter_context(stopping())
+        # The interface and the rights first: a mistake there leaves no empty file.
+        capture = stack.enter_context(
+            Capture(
+                args.interface,
+                args.port,
+                direction=args.direction,
+                snapLength=snap,
+                ring=Ring(args.block_size, args.blocks),
+                say=_tell if args.verbose else silent,
+            )
+        )
         writer = None
         if args.write:
             file = stack.enter_context(_create(args.write))
-            writer = pcapng.Writer(file, args.interface, args.snap, f"ktcp {__version__}")
+            writer = pcapng.Writer(file, args.interface, snap, f"ktcp {__version__}")
         _tell(f"capturing TCP port {args.port} on {args.interface}")
-        tally = Tally()
-        with suppress(KeyboardInterrupt):
-            _follow(capture, args, writer, tally)
+        _follow(capture, args, writer, tally, stop)
         capture.count()
         if writer is not None:
             writer.writeStatistics(time.time_ns(), capture.seen, capture.drops)
@@ -112,6 +114,22 @@ def main(args: argparse.Namespace) -> int:
     if capture.drops:
         _tell("a larger ring loses less: --blocks, --block-size, or -q, which reads faster")
     return 0
+
+
+@contextmanager
+def stopping() -> Iterator[Event]:
+    """
+    Let Ctrl-C, and SIGTERM (C{timeout}, service managers), set this instead of
+    ending the program between two frames.
+    """
+    stop = Event()
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 class Tally:
@@ -123,17 +141,23 @@ class Tally:
 
 
 def _follow(
-    capture: Capture, args: argparse.Namespace, writer: pcapng.Writer | None, tally: Tally
+    capture: Capture,
+    args: argparse.Namespace,
+    writer: pcapng.Writer | None,
+    tally: Tally,
+    stop: Event,
 ) -> None:
     """
-    Take frames until there are enough of them, or it has been long enough.
+    Take frames until there are enough of them, it has been long enough, or
+    somebody says so.
     """
-    # Ends a little late, when the last block has been handed over.
     end = time.monotonic() + args.seconds if args.seconds else float("inf")
-    while (left := end - time.monotonic()) > 0:
-        capture.wait(min(left, 1.0))
+    while not stop.is_set() and (left := end - time.monotonic()) > 0:
+        # A signal does not end the wait (PEP 475).
+        capture.wait(min(left, 0.1))
         if _take(capture, args, writer, tally):
             return
+    # The kernel still has a block that waits to be full.
     time.sleep(2 * BLOCK_TIMEOUT_MS / 1000)
     _take(capture, args, writer, tally)
 

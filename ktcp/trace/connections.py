@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_connections -*-
+# -*- test-case-name: ktcp.test.test_trace_drop -*-
 """
 C{ktcp connections}: what the kernel knows of each connection.
 """

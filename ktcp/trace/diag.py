@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_diag -*-
+# -*- test-case-name: ktcp.test.test_trace_queues -*-
 """
 The kernel's own list of TCP sockets: asking for it, and ending some.
 
@@ -152,7 +152,8 @@ class Listener(NamedTuple):
     @ivar waiting: How many connections wait to be accepted.
     @ivar limit: How many may wait: the backlog, as listen(2) cut it.  The kernel
         lets one more in (sk_acceptq_is_full()).
-    @ivar drops: How many connections it has lost for want of room, since it was opened.
+    @ivar drops: How many packets it has dropped since it was opened: SYNs and ACKs
+        that found a queue full, but also each bare ACK that TCP_DEFER_ACCEPT ignores.
     @ivar inode: As in C{/proc/PID/fd}: it tells sockets of one port apart.
     """
 

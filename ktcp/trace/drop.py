@@ -37,11 +37,11 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="a line for each socket")
 
 
-def main(args: argparse.Namespace, lines: TextIO = sys.stdin) -> int:
+def main(args: argparse.Namespace) -> int:
     """
     End what is selected.
     """
-    wanted = chosen(args, lines)
+    wanted = chosen(args, sys.stdin)
     with Diag() as diag:
         if isinstance(wanted, Selection):
             entries = find(diag, wanted)

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -102,7 +102,7 @@ def explain(sample: Sample, since: Mapping[str, int]) -> Iterator[str]:
     """
     grown = {name: count - since.get(name, 0) for name, count in sample.counters.items()}
     for listener in sample.listeners:
-        yield from _explainAccept(listener, sample.bounds)
+        yield from _explainAccept(listener, sample)
     if sample.listeners:
         yield from _explainSYN(sample)
     if grown.get("TCPReqQFullDrop"):
@@ -113,27 +113,33 @@ def explain(sample: Sample, since: Mapping[str, int]) -> Iterator[str]:
     if grown.get("TCPReqQFullDoCookies"):
         yield (
             f"{grown['TCPReqQFullDoCookies']} SYNs were answered with a cookie because a SYN queue"
-            " was full: none was lost, and the queue stays as long as it is"
+            " was full: a client whose ACK then finds the accept queue full is connected to nobody,"
+            " and does not know"
         )
 
 
-def _explainAccept(listener: Listener, bounds: Bounds) -> Iterator[str]:
+def _explainAccept(listener: Listener, sample: Sample) -> Iterator[str]:
     """
     What the accept queue of a socket suffers from.
     """
     full = listener.waiting > listener.limit
-    if not full and not listener.drops:
+    # Drops alone prove nothing: TCP_DEFER_ACCEPT makes one of each bare ACK.
+    overflows = sample.counters.get("ListenOverflows", 0)
+    if not full and not (listener.drops and overflows):
         yield f"the accept queue has room for {listener.limit + 1 - listener.waiting} more"
         return
     if full:
         yield (
             f"the accept queue is full: {listener.waiting} wait, the limit is {listener.limit} and"
             " the kernel lets one more in; new clients get no answer and send their SYN again,"
-            " after 1 s, 2 s, 4 s"
+            " after a second"
         )
     else:
-        yield f"the accept queue has room now, but {listener.drops} handshakes were lost before"
-    yield f"what bites is {_bindingLimit(listener, bounds)}"
+        yield (
+            f"the accept queue has room now, but the socket has dropped {listener.drops} packets,"
+            f" and accept queues of this machine have overflowed {overflows} times"
+        )
+    yield f"what bites is {_bindingLimit(listener, sample.bounds)}"
     yield "a longer queue only buys time: it is full because the server accepts too slowly"
 
 
@@ -179,8 +185,8 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     """
     parser.epilog = (
         "A full accept queue shows as one more than its limit (6/5): the kernel lets one more in."
-        " Lost here: by the listening sockets of this port. Overflows and drops: by all ports of"
-        " the network namespace, since the first line."
+        " Lost here: packets that the listening sockets of this port dropped. Overflows and"
+        " drops: by all ports of the network namespace, since the first line."
     )
     parser.add_argument("--port", type=portNumber, required=True, metavar="P", help="local port")
     parser.add_argument(
@@ -215,7 +221,12 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def watch(args: argparse.Namespace, diag: Diag, first: Sample) -> None:
+def watch(
+    args: argparse.Namespace,
+    diag: Diag,
+    first: Sample,
+    sleep: Callable[[float], object] = time.sleep,
+) -> None:
     """
     Print a line of each sample, and what bites whenever that changes.
     """
@@ -233,7 +244,7 @@ def watch(args: argparse.Namespace, diag: Diag, first: Sample) -> None:
                 print(f"  {paint(sentence, 'faint', sys.stdout)}", flush=True)
         if number == args.count:
             return
-        time.sleep(args.interval)
+        sleep(args.interval)
         sample = takeSample(args.port, diag)
         number += 1
 
@@ -263,7 +274,7 @@ def report(port: int, sample: Sample) -> Iterator[str]:
         place = f"[{each.address}]" if ":" in each.address else each.address
         yield (
             f"{place}:{each.port}: accept queue {each.waiting}/{each.limit},"
-            f" {each.drops} handshakes lost since it was opened"
+            f" {each.drops} packets dropped since it was opened"
         )
     yield f"port {port}: {sample.synReceived} in SYN_RECV"
     for name, count in sample.counters.items():

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_selection -*-
+# -*- test-case-name: ktcp.test.test_trace_drop -*-
 """
 Which sockets a command is about.
 """

@@ -7,6 +7,7 @@ Pure.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 
 from ktcp.trace.assemble import attribution
 from ktcp.trace.join import joined
@@ -152,4 +153,4 @@ def _summary(trace: Trace) -> Iterator[str]:
     if trace.lost.frames:
         yield f"frames lost: {trace.lost.frames}"
     if trace.cost.text:
-        yield f"cost: {trace.cost.text}"
+        yield from wrap(f"cost: {trace.cost.text}", WIDTH, subsequent_indent="      ")

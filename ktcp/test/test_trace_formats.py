@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import recorded
+from ktcp.test.support import STEADY
 from ktcp.test.tracedata import RECORDED
 from ktcp.trace.formats import BadFormat, Layout, parseFormat, parsePageLayout
 
@@ -89,6 +90,7 @@ class FormatTests(SynchronousTestCase):
             (8, 8, 16, 4096), (layout.commit, layout.commitSize, layout.data, layout.size)
         )
 
+    @STEADY
     @given(st.text() | st.sampled_from([FORMAT, RECORDED["headerPage"]]), st.text(), st.integers(0))
     def test_anything(self, text: str, more: str, place: int) -> None:
         """

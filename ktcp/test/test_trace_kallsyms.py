@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.test.support import STEADY
 from ktcp.trace.kallsyms import parseFunctions, parseKallsyms, plainName
 
 LINES = """\
@@ -59,6 +60,7 @@ class KallsymsTests(SynchronousTestCase):
         names = ("tcp_ack", "tcp_ack.isra.0", "tcp_ack.constprop.0.cold", "tcp_ack+0x1f/0x30")
         self.assertEqual({"tcp_ack"}, set(map(plainName, names)))
 
+    @STEADY
     @given(st.lists(st.text()), st.integers(0, 2**64))
     def test_anything(self, lines: list[str], address: int) -> None:
         """

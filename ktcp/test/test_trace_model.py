@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import recorded
+from ktcp.test.support import STEADY
 from ktcp.trace.model import BadTrace, Trace, dumps, loads
 
 JSON = st.recursive(
@@ -90,6 +91,7 @@ class JSONTests(SynchronousTestCase):
         with self.assertRaisesRegex(BadTrace, "no symbol -1"):
             loads(dumps(replace(trace, stacks=((-1,), *trace.stacks[1:]))))
 
+    @STEADY
     @given(st.data(), JSON)
     def test_damaged(self, data: st.DataObject, value: Any) -> None:
         """

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import recorded
+from ktcp.test.support import STEADY
 from ktcp.trace.formats import Layout, PageLayout, parseFormat
 from ktcp.trace.pages import SOFTIRQ, Decoder, parsePage
 
@@ -115,6 +116,7 @@ class PageTests(SynchronousTestCase):
         counted = page(item(b"aaaa"), flags=3 << 30) + struct.pack("<Q", 42)
         self.assertEqual(42, parsePage(counted, LAYOUT)[1])
 
+    @STEADY
     @given(st.binary(max_size=600))
     def test_anything(self, data: bytes) -> None:
         """
@@ -187,6 +189,7 @@ class DecoderTests(SynchronousTestCase):
         self.assertEqual(10, counts["net_dev_start_xmit"])
         self.assertEqual(2, counts["tcp_destroy_sock"])
 
+    @STEADY
     @given(st.integers(0, 7), st.integers(0, 4095), st.binary(min_size=1, max_size=16))
     def test_damaged(self, number: int, place: int, data: bytes) -> None:
         """
@@ -197,6 +200,7 @@ class DecoderTests(SynchronousTestCase):
         broken = (whole[:place] + data + whole[place + len(data) :])[: len(whole)]
         recorded.decoder().decode(0, [broken])
 
+    @STEADY
     @given(st.lists(st.binary(max_size=200)))
     def test_anything(self, data: list[bytes]) -> None:
         """

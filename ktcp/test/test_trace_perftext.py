@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.test.support import STEADY
 from ktcp.trace.assemble import attribution
 from ktcp.trace.errors import TraceError
 from ktcp.trace.perffile import importFile
@@ -91,6 +92,7 @@ class ParseTests(SynchronousTestCase):
         """
         self.assertEqual(1, parse(["hello", *TEXT.splitlines()]).skipped)
 
+    @STEADY
     @given(st.lists(st.text() | st.sampled_from(TEXT.splitlines())))
     def test_anything(self, lines: list[str]) -> None:
         """

@@ -4,8 +4,8 @@ Tests for L{ktcp.trace.model}.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -106,7 +106,7 @@ class JSONTests(SynchronousTestCase):
             inner[path[-1]] = value
         else:
             document = value
-        with suppress(BadTrace):
+        with contextlib.suppress(BadTrace):
             self.assertIsInstance(loads(json.dumps(document)), Trace)
 
     @property

@@ -25,6 +25,8 @@ from ktcp.trace.pages import Decoder, Record
 from ktcp.trace.tracefs import Instance, TraceFS
 
 CLOCK = "tai"
+# What is kept of the ring buffers: a million events with their stacks, a minute's parsing.
+_MOST_BYTES = 256 << 20
 
 
 class Collector:
@@ -50,6 +52,7 @@ class Collector:
         stack = tracefs.format("ftrace/kernel_stack")
         self._stackID = -1 if stack is None else stack.id
         self._stacks = detail == "all"
+        self._full = False
         self._instances: list[Instance] = []
         self._pages: dict[tuple[int, int], list[bytes]] = {}
         self._readers: dict[int, Callable[[], None]] = {}
@@ -136,6 +139,10 @@ class Collector:
         Take the pages that wait.
         """
         pages = instance.read(descriptor, self._layout.size)
+        if self.bytesRead > _MOST_BYTES and not self._full:
+            self._full = True
+            self.switch(False)
+            self.missing.append(f"what came after the first {_MOST_BYTES >> 20} MiB")
         self.bytesRead += sum(map(len, pages))
         self._pages.setdefault(place, []).extend(pages)
 

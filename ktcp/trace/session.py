@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shlex
+import subprocess
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -39,6 +40,8 @@ _WARM = 40
 _FEW = 20
 # Seconds a workload may take.
 _LONGEST = 600.0
+# Characters of a command's output to keep, more or less.
+_LONGEST_OUTPUT = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -236,15 +239,19 @@ def _runCommand(command: children.Process, collector: Collector, outcome: _Outco
     stdin.write("\n")
     stdin.close()
     deadline = time.monotonic() + _LONGEST
-    while time.monotonic() < deadline:
+    data = b"-"
+    while data and time.monotonic() < deadline:
         if collector.pump(1.0, stdout.fileno()):
             data = os.read(stdout.fileno(), 65536)
-            if not data:
-                break
-            outcome.output += data.decode(errors="replace")
-    status = command.wait(1.0) if command.poll() is None else command.returncode
-    if status:
-        outcome.failures.append(f"the command ended with status {status}")
+            if len(outcome.output) < _LONGEST_OUTPUT:
+                outcome.output += data.decode(errors="replace")
+    try:
+        status = command.wait(1.0)
+    except subprocess.TimeoutExpired:
+        outcome.failures.append("the command did not end")
+    else:
+        if status:
+            outcome.failures.append(f"the command ended with status {status}")
 
 
 def _rolesOf(

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import recorded
 from ktcp.test.peers import kernel, peer
-from ktcp.test.support import ROOT
+from ktcp.test.support import ROOT, runKtcp
 from ktcp.trace.assemble import attribution
 from ktcp.trace.join import joined
 from ktcp.trace.model import Trace
@@ -35,7 +35,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-b", "-m", "ktcp.trace", "trace", *map(str, arguments)]
 
 
-def run(*arguments: object, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
+def run(*arguments: object, before: tuple[str, ...]) -> subprocess.CompletedProcess[str]:
     """
     Run it to its end.
 
@@ -61,10 +61,9 @@ class UsageTests(SynchronousTestCase):
         """
         It ends with a status and one line, without a traceback.
         """
-        done = run(*arguments)
-        self.assertEqual((status, ""), (done.returncode, done.stdout), done.stderr)
-        self.assertIn(reason, done.stderr.splitlines()[-1])
-        self.assertNotIn("Traceback", done.stderr)
+        done, output, errors = runKtcp(self, "trace", *arguments)
+        self.assertEqual((status, ""), (done, output), errors)
+        self.assertIn(reason, errors.splitlines()[-1])
 
     def test_noTraceFS(self) -> None:
         """
@@ -93,9 +92,9 @@ class UsageTests(SynchronousTestCase):
         """
         folder = Path(self.mktemp())
         save(recorded.trace(), folder)
-        done = run("show", folder)
-        self.assertEqual((0, ""), (done.returncode, done.stderr))
-        self.assertIn("tcp_v4_connect > tcp_connect", done.stdout)
+        status, output, errors = runKtcp(self, "trace", "show", folder)
+        self.assertEqual((0, ""), (status, errors))
+        self.assertIn("tcp_v4_connect > tcp_connect", output)
         self.assertRefused(1, "cannot read", "show", "nowhere")
 
 
@@ -109,19 +108,12 @@ class RunTests(SynchronousTestCase):
         kernel("packet sockets")
         self.folder = Path(self.mktemp())
 
-    def trace(self, *arguments: object, before: tuple[str, ...] = (), status: int = 0) -> Trace:
+    def trace(self, *arguments: object) -> Trace:
         """
         Trace, and read what was kept.
         """
-        self.done = run(*arguments, "-o", self.folder, before=before) if arguments else None
-        return self.read(status)
-
-    def read(self, status: int = 0) -> Trace:
-        """
-        What the last run kept.
-        """
-        assert self.done is not None
-        self.assertEqual(status, self.done.returncode, self.done.stderr)
+        status, self.output, errors = runKtcp(self, "trace", *arguments, "-o", self.folder)
+        self.assertEqual((0, ""), (status, errors))
         return load(self.folder)
 
     def layers(self, trace: Trace) -> set[str]:
@@ -148,8 +140,7 @@ class RunTests(SynchronousTestCase):
         self.assertLessEqual(unknown, total // 100)
         self.assertLessEqual({"syscall", "tcp", "ip", "device", "softirq"}, self.layers(trace))
         self.assertEqual((10, 10), joined(trace))
-        assert self.done is not None
-        lines = self.done.stdout.splitlines()
+        lines = self.output.splitlines()
         self.assertIn("lost: 0", lines)
         self.assertTrue(any(line.startswith("cost: ") and "untraced" in line for line in lines))
 
@@ -170,8 +161,7 @@ class RunTests(SynchronousTestCase):
                 self.assertNotIn("tcp_conn_request", names)
         ports = {event.fields.get(each) for event in trace.events for each in ("sport", "dport")}
         self.assertNotIn(port, ports)
-        comms = {trace.tasks[event.task].pid for event in trace.events}
-        self.assertNotIn(os.getpid(), comms)
+        self.assertNotIn(os.getpid(), {each.pid for each in trace.tasks})
         tcpdump = [peer("tcpdump", "tcpdump"), "-nr", str(self.folder / "frames.pcapng")]
         syns = [*tcpdump, "tcp[tcpflags] & (tcp-syn|tcp-ack) == tcp-syn"]
         shown = subprocess.run(syns, capture_output=True, text=True, check=True).stdout
@@ -214,16 +204,16 @@ class RunTests(SynchronousTestCase):
         serve = (sys.executable, "-c", listen)
         client = f"print('hello', flush=True); {CONNECT.format(port=4444, seconds=0.2)}"
         arguments = ("run", "--port", 4444, "-o", self.folder, "--", sys.executable, "-c", client)
-        self.done = run(*arguments, before=("unshare", "-n", "sh", "-ec", rules, "sh", *serve))
-        [connection] = self.read(status=1).connections
+        done = run(*arguments, before=("unshare", "-n", "sh", "-ec", rules, "sh", *serve))
+        self.assertEqual(1, done.returncode, done.stderr)
+        [connection] = load(self.folder).connections
         [drop] = [each for each in connection.steps if each.step == "drop"]
         self.assertEqual("NETFILTER_DROP by netfilter, hook input", drop.text)
         self.assertEqual("kfree_skb < nft_do_chain", drop.evidence)
         self.assertIsNotNone(drop.stack)
         self.assertIn("netfilter", self.layers(load(self.folder)))
-        assert self.done is not None
-        self.assertIn("hello\n", self.done.stdout)
-        self.assertIn("ended with status 1", self.done.stderr)
+        self.assertIn("hello\n", done.stdout)
+        self.assertIn("ended with status 1", done.stderr)
 
     def test_killed(self) -> None:
         """
@@ -251,8 +241,7 @@ class RunTests(SynchronousTestCase):
         self.assertEqual([], list(INSTANCES.glob(f"ktcp-{process.pid}-*")))
         self.assertEqual(switches, Path("/sys/kernel/tracing/events/enable").read_text())
         self.assertGreater(trace.lost.events, 0)
-        assert self.done is not None
-        self.assertIn(f"lost: {trace.lost.events}\n", self.done.stdout)
+        self.assertIn(f"lost: {trace.lost.events}\n", self.output)
 
     def test_states(self) -> None:
         """
@@ -284,9 +273,10 @@ class RunTests(SynchronousTestCase):
         self.assertIn("accept", [each.step for each in whole[0].steps])
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            done = run("attach", "--port", free.getsockname()[1], "--for", "1s")
-        self.assertEqual(2, done.returncode)
-        self.assertIn("nobody listens", done.stderr)
+            arguments = ("attach", "--port", free.getsockname()[1], "--for", "1s")
+            status, _, errors = runKtcp(self, "trace", *arguments)
+        self.assertEqual((2, 1), (status, len(errors.splitlines())))
+        self.assertIn("nobody listens", errors)
 
 
 @contextmanager

@@ -152,7 +152,7 @@ class _Assembly:
             self.tasks.index(event.pid),
             event.context,
             event.name,
-            {key: _shown(key, value) for key, value in event.values.items()},
+            _shown(event.values),
             self.stack(event.stack),
             connection,
         )
@@ -259,15 +259,15 @@ def _isKept(event: Seen, numbers: Mapping[int, int]) -> bool:
     return event.connection in numbers
 
 
-def _shown(key: str, value: int | str | bytes) -> int | str:
+def _shown(values: Mapping[str, int | str | bytes]) -> dict[str, int | str]:
     """
-    A field as the trace has it.
+    The fields of an event as the trace has them; its connection has the IP addresses.
     """
-    if isinstance(value, bytes):
-        return value.hex()
-    if isinstance(value, int) and (key in _ADDRESSES or value > 1 << 52):
-        return hex(value)
-    return value
+    return {
+        key: hex(value) if isinstance(value, int) and key in _ADDRESSES else value
+        for key, value in values.items()
+        if not isinstance(value, bytes)
+    }
 
 
 _ADDRESSES = frozenset({"skaddr", "skbaddr", "sk"})

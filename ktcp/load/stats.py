@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable, Sequence
 from enum import Enum
 from functools import lru_cache
+from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 
@@ -194,7 +195,7 @@ def effectiveCount(values: Sequence[float]) -> float:
     power = math.fsum(a * a for a in around)
     if power == 0.0:
         return float(count)
-    correlation = math.fsum(a * b for a, b in zip(around, around[1:], strict=False)) / power
+    correlation = math.fsum(a * b for a, b in pairwise(around)) / power
     correlation = min(max(correlation, 0.0), 0.99)
     return max(2.0, count * (1 - correlation) / (1 + correlation))
 

@@ -52,9 +52,7 @@ class ByHandTests(SynchronousTestCase):
         With one degree of freedom t is Cauchy's, with two it has a formula: both agree.
         """
         for t in (0.1, 1.0, 3.0, 50.0):
-            self.assertAlmostEqual(
-                stats.studentTail(t, 1), 1 - 2 / math.pi * math.atan(t), 12
-            )
+            self.assertAlmostEqual(stats.studentTail(t, 1), 1 - 2 / math.pi * math.atan(t), 12)
             self.assertAlmostEqual(stats.studentTail(t, 2), 1 - t / math.sqrt(2 + t * t), 12)
         self.assertEqual(stats.studentTail(0.0, 5), 1.0)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from ktcp.load.histogram import countsOf, histogramOf
+from ktcp.load.buckets import countsOf
+from ktcp.load.histogram import histogramOf
 from ktcp.load.result import Counts, Generator, Machine, Plan, Result, Second
 
 

@@ -33,7 +33,11 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier", "numpy"],
+        "test": [
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its statistics.
+            *("hdrhistogram", "rich", "matplotlib", "numpy"),
+        ],
         "docs": ["sphinx", "furo"],
         # A load generator that draws: the curve on a terminal, and --png.
         "load": ["hdrhistogram", "rich"],

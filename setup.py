@@ -33,8 +33,11 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier", "numpy"],
         "docs": ["sphinx", "furo"],
+        # A load generator that draws: the curve on a terminal, and --png.
+        "load": ["hdrhistogram", "rich"],
+        "plot": ["matplotlib"],
         "bench": [],
     },
     classifiers=[

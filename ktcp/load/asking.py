@@ -13,7 +13,7 @@ from typing import Protocol
 
 from ktcp.load.responses import Answer, AnswerReader, BadAnswer, Checks
 
-# An echo's messages differ from one to the next: an answer out of turn cannot pass for the right one.
+# Messages of an echo differ: an answer out of turn cannot pass for the right one.
 PATTERN_STEPS = 251
 
 

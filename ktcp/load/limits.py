@@ -25,7 +25,7 @@ def raiseDescriptors(connections: int, processes: int) -> None:
         return
     if needed > hard:
         raise CannotRun(
-            f"{connections} connections in {processes} process(es) need {needed} descriptors in each,"
-            f" and {hard} are allowed (ulimit -Hn): fewer with -c, or more processes with -t"
+            f"{connections} connections in {processes} process(es) need {needed} descriptors in"
+            f" each, and {hard} are allowed (ulimit -Hn): fewer with -c, or more processes with -t"
         )
     setrlimit(RLIMIT_NOFILE, (needed, hard))

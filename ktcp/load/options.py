@@ -11,7 +11,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from ktcp.load.job import Job
 from ktcp.load.responses import Checks
@@ -24,8 +23,6 @@ DEFAULT_SECONDS = 10.0
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SPANS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-_T = TypeVar("_T", int, float)
 
 
 class BadOption(Exception):
@@ -143,11 +140,12 @@ def regex(text: str) -> bytes:
 
 def _common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("-n", "--requests", type=positive, dest="number", metavar="N", help="how many in all")
-    add("-d", "--duration", type=longer, metavar="TIME", help="how long (default: 10s)")
-    add("-c", "--connections", type=positive, metavar="C", help="in all processes together")
-    add("-t", "--processes", type=positive, default=1, metavar="P", help="processes (default: 1)")
-    add("-u", "--unix", metavar="PATH", help="connect to this socket instead")
+    # htstress's and wrk's names, where they have one.
+    add("-n", "--number", type=positive, metavar="N", help="requests in all")
+    add("-d", "--duration", type=longer, metavar="TIME", help="how long (default: 10s, or -n)")
+    add("-c", "--connections", "--concurrency", type=positive, metavar="C", help="in all (10)")
+    add("-t", "--threads", "--processes", type=positive, default=1, dest="processes", metavar="P")
+    add("-u", "--udaddr", "--unix", dest="unix", metavar="PATH", help="connect to this socket")
     add("--timeout", type=longer, default=10.0, metavar="TIME", help="for an answer (default: 10s)")
     add("--warmup", type=span, default=0.0, metavar="TIME", help="before it counts (default: 0)")
     add("--rate", type=rate, metavar="R", help="open loop: so many a second in all")
@@ -164,7 +162,7 @@ def httpParser(parser: argparse.ArgumentParser) -> None:
     add("-H", "--header", type=header, action="append", default=[], metavar="'NAME: VALUE'")
     add("-m", "--method", type=method, metavar="METHOD", help="default: GET, or POST with --body")
     add("--body", metavar="TEXT", help="or @FILE")
-    add("--mix", type=Path, metavar="FILE", help="requests in turn: a line is METHOD PATH [BODY]")
+    add("--requests", type=Path, metavar="FILE", help="asked in turn: lines METHOD PATH [BODY]")
     add("--close", action="store_true", help="a connection for each request")
     add("--http1.0", action="store_true", dest="old", help="as --close, in HTTP/1.0")
     add("--pipeline", type=positive, default=1, metavar="N", help="requests at a time (default: 1)")
@@ -256,19 +254,19 @@ def httpJob(args: argparse.Namespace, command: Sequence[str]) -> Job:
 def _requests(args: argparse.Namespace, target: Target) -> tuple[bytes, ...]:
     body = _body(args.body)
     first = args.method or ("POST" if body is not None else "GET")
-    if args.mix is None:
+    if args.requests is None:
         return (_render(args, target, first, target.path, body),)
     try:
-        lines = args.mix.read_text().splitlines()
+        lines = args.requests.read_text().splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise BadOption(f"cannot read {args.mix}: {error}") from error
+        raise BadOption(f"cannot read {args.requests}: {error}") from error
     made = [
-        _render(args, target, *_line(line, f"{args.mix}:{number}"))
+        _render(args, target, *_line(line, f"{args.requests}:{number}"))
         for number, line in enumerate(lines, 1)
         if line.strip() and not line.startswith("#")
     ]
     if not made:
-        raise BadOption(f"{args.mix} holds no request")
+        raise BadOption(f"{args.requests} holds no request")
     return tuple(made)
 
 

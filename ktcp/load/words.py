@@ -35,7 +35,7 @@ def wordsOf(
         limited = True
         words.append(
             f"The generator itself sent {frame.behind} of {planned} requests more than 1 ms late"
-            " though a connection was free: its core was not its own, or the rate is too high for it."
+            " though a connection was free: it has no core of its own, or the rate is too high."
         )
     if frame.late > frame.behind:
         words.append(

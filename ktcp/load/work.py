@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from itertools import cycle, islice
 
 from ktcp.load.asking import Asked, EchoReader, HTTPReader, Message, Reader, patternOf, ring
+from ktcp.load.connection import Work
 from ktcp.load.job import Job
-from ktcp.load.loop import Work
 from ktcp.load.schedule import arrivals, share
 from ktcp.load.targets import ENOUGH_PORTS, SOURCES, Connector, Target
 

@@ -160,7 +160,7 @@ class BrowserTests(TestCase):
         shown = await browser.open(path.as_uri(), width=390, dark=True)
         curves = await shown.run(
             "[...document.querySelectorAll('polyline')].map(line => line.getBoundingClientRect())"
-            ".filter(box => box.width > 200 && box.height >= 0).length"
+            ".filter(box => box.width > 100 && box.height >= 0).length"
         )
         self.assertEqual(curves, 7)
         self.assertTrue(await shown.run("document.documentElement.scrollWidth <= innerWidth"))

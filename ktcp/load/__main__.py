@@ -9,6 +9,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+INSECURE = "--insecure: anybody could be answering; no certificate is looked at"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     make = httpJob if args.command == "http" else echoJob
     try:
         job = make(args, ["ktcp-load", *arguments])
+        if job.plan.tls == "insecure":
+            print(f"ktcp-load: {INSECURE}", file=sys.stderr)
         return perform(run, job, args)
     except (BadOption, BadTarget, CannotRun) as error:
         print(f"ktcp-load: {error}", file=sys.stderr)

@@ -14,9 +14,11 @@ import os
 import signal
 import sys
 
-from ktcp.load.channel import Channel, Done, Failed, Ready
+from ktcp.load.barrier import Barrier, messageOf
+from ktcp.load.channel import Channel, Done, Failed, Ready, Share
 from ktcp.load.loop import Loop
-from ktcp.load.work import workOf
+from ktcp.load.schedule import share as dealt
+from ktcp.load.work import connectorOf, workOf
 
 
 def work(channel: Channel) -> None:
@@ -24,6 +26,9 @@ def work(channel: Channel) -> None:
     Do one share.
     """
     share = channel.share()
+    if share.job.mode == "barrier":
+        barrier(channel, share)
+        return
     loop = Loop(workOf(share.job, share.index, share.of), channel.say, channel.inward)
     channel.say(Ready())
     start = channel.start()
@@ -33,6 +38,29 @@ def work(channel: Channel) -> None:
         gc.disable()
         seconds = loop.run(start)
         channel.say(Done(seconds, loop.interrupted))
+
+
+def barrier(channel: Channel, share: Share) -> None:
+    """
+    Do one share of a barrier's rounds.
+    """
+    plan = share.job.plan
+    connector = connectorOf(share.job, share.index, share.of)
+    for number in range(plan.rounds):
+        messages = [
+            messageOf(plan.size, number, share.index, i)
+            for i in range(dealt(plan.connections, share.index, share.of))
+        ]
+        round = Barrier(connector, messages, plan.timeout)
+        round.connect()
+        channel.say(Ready())
+        start = channel.start()
+        if start is None:
+            round.abandon()
+            channel.say(Done(0.0, True))
+            return
+        channel.say(round.send(start))
+    channel.say(Done(0.0, False))
 
 
 def main() -> None:

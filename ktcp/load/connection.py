@@ -16,6 +16,10 @@ from enum import Enum
 from ktcp.load.asking import Asked, Reader
 from ktcp.load.targets import Connector
 
+READ_SIZE = 65536
+
+Unsent = bytes | memoryview
+
 _KINDS = {
     errno.ECONNREFUSED: "refused",
     errno.ENOENT: "refused",  # unix(7): no such socket
@@ -76,12 +80,12 @@ class Connection:
         self.due: deque[Asked] = deque()
         self.state = State.CLOSED
         self.began = self.planned = self.first = self.opened = 0
-        self.unsent = b""
+        self.unsent: Unsent = b""
         self.fd = -1
         self.watched = 0
         self.sock: socket.socket
         self.recv: Callable[[int], bytes]
-        self.send: Callable[[bytes], int]
+        self.send: Callable[[Unsent], int]
         self.reader: Reader
 
 

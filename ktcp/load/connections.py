@@ -19,11 +19,10 @@ from time import perf_counter_ns as clock
 
 from ktcp.load.asking import Asked, Message
 from ktcp.load.buckets import bucketOf
-from ktcp.load.connection import WAIT, Connection, State, Work, kindOf, readAll
+from ktcp.load.connection import READ_SIZE, WAIT, Connection, State, Unsent, Work, kindOf, readAll
 from ktcp.load.record import Recorder
 from ktcp.load.responses import Answer, BadAnswer
 
-READ_SIZE = 65536
 NEVER = 2**62
 LATE_NS = 1_000_000
 RETRY_NS = 1_000_000
@@ -112,7 +111,7 @@ class Connections:
             c.asked = c.asked.next
             c.due.append(c.asked)
             pieces.append(c.asked.data)
-        c.unsent = b"".join(pieces)
+        c.unsent = memoryview(b"".join(pieces) if more else pieces[0])
         if c.state is State.CLOSED:
             self._open(c, now)
         else:
@@ -216,7 +215,7 @@ class Connections:
         if not c.unsent and len(c.due) == 1 and not c.first and self.work.keepAlive:
             c.waiting = c.due.pop()
 
-    def partly(self, c: Connection, unsent: bytes) -> None:
+    def partly(self, c: Connection, unsent: Unsent) -> None:
         """
         The kernel did not take all of the one request: not the short way's business any more.
         """
@@ -226,7 +225,7 @@ class Connections:
         c.unsent = unsent
         self._watch(c, EPOLLIN | EPOLLOUT)
 
-    def broken(self, c: Connection, error: OSError, unsent: bytes = b"") -> None:
+    def broken(self, c: Connection, error: OSError, unsent: Unsent = b"") -> None:
         """
         C{recv} or C{send} raised something: perhaps only that it would have to wait.
 

@@ -9,125 +9,55 @@ how far it is.  It blocks, and this process does next to nothing meanwhile.
 
 from __future__ import annotations
 
-import os
-import platform
-from collections.abc import Callable
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timezone
-from time import perf_counter_ns as clock
 
 import ktcp
-from ktcp.load.buckets import percentile
+from ktcp.load.barrier import Finished
+from ktcp.load.buckets import add, countsOf
 from ktcp.load.channel import Done
 from ktcp.load.histogram import histogramOf
 from ktcp.load.job import Job
 from ktcp.load.limits import raiseDescriptors
+from ktcp.load.machine import machine
 from ktcp.load.processes import CannotRun, Team
-from ktcp.load.record import FRAME_NS, FRAMES_A_SECOND, Frame
-from ktcp.load.result import Counts, Generator, Machine, Progress, Result, Second
+from ktcp.load.record import FRAMES_A_SECOND, Frame
+from ktcp.load.result import Counts, Generator, Progress, Result, Round
 from ktcp.load.schedule import SECOND_NS
+from ktcp.load.tally import Reporter, Tally, Watch
+from ktcp.load.targets import Target
 from ktcp.load.words import wordsOf
 
-Watch = Callable[[Progress], None]
+PROBE_SECONDS = 5.0
+
+# That nobody listens is a finding: a server may refuse now and then.  That there is no
+# way to it is a mistake in the command.
+_FINDINGS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EAGAIN)
 
 
-def machine() -> Machine:
+def probe(target: Target, seconds: float) -> None:
     """
-    Describe where this runs.
+    See that there is a way to the target.
+
+    @raise CannotRun: There is none, or no answer from there.
     """
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            names = [line.partition(":")[2].strip() for line in lines if line[:10] == "model name"]
-    except OSError:
-        names = []
-    return Machine(
-        cpu=names[0] if names else platform.machine(),
-        cores=len(os.sched_getaffinity(0)),
-        kernel=f"{platform.system()} {platform.release()}",
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-    )
+    with socket.socket(target.family, socket.SOCK_STREAM) as sock:
+        sock.settimeout(seconds)
+        try:
+            sock.connect(target.address)
+        except OSError as error:
+            if error.errno not in _FINDINGS:
+                why = error.strerror or str(error)
+                raise CannotRun(f"cannot reach {target.text}: {why}") from error
 
 
-class Tally:
+def _nobody(progress: Progress) -> None:
     """
-    The frames of all processes, added up to seconds and to the whole.
-
-    @ivar all: The measured part.
-    @ivar cpu: Processor seconds of each process in it.
+    Nobody watches.
     """
-
-    def __init__(self, processes: int) -> None:
-        self.all = Frame()
-        self.cpu = [0.0] * processes
-        self.connects = 0
-        self._seconds: dict[int, Frame] = {}
-
-    def add(self, index: int, frame: Frame) -> None:
-        """
-        Take a frame of one process.
-        """
-        if frame.number < 0:  # of the warm-up
-            self.connects += frame.connects
-            return
-        self.all.add(frame)
-        self.cpu[index] += frame.cpu
-        self._seconds.setdefault(frame.number // FRAMES_A_SECOND, Frame()).add(frame)
-
-    def series(self) -> tuple[Second, ...]:
-        """
-        The seconds so far; those in which nothing happened too.
-        """
-        last = max(self._seconds, default=-1)
-        return tuple(self._second(number) for number in range(last + 1))
-
-    def _second(self, number: int) -> Second:
-        frame = self._seconds.get(number) or Frame()
-        return Second(
-            number,
-            frame.good,
-            sum(frame.errors.values()),
-            percentile(frame.total, 50),
-            percentile(frame.total, 99),
-            frame.received,
-        )
-
-    def p99(self, before: int) -> int | None:
-        """
-        Of the second before another, if anything was answered in it.
-        """
-        frame = self._seconds.get(before - 1)
-        return percentile(frame.total, 99) if frame is not None and frame.total else None
-
-
-class Reporter:
-    """
-    Makes L{Progress} of a tally.
-    """
-
-    def __init__(self, job: Job, tally: Tally, start: int, watch: Watch) -> None:
-        self._plan = job.plan
-        self._tally = tally
-        self._start = start
-        self._watch = watch
-        self._before = (start, 0)
-        self._next = clock()
-
-    def report(self) -> None:
-        """
-        Tell the caller how far the run is, if it is time to.
-        """
-        now = clock()
-        if now < self._next:
-            return
-        self._next = now + FRAME_NS
-        plan, good = self._plan, self._tally.all.good
-        failed = sum(self._tally.all.errors.values())
-        elapsed = (now - self._start) / SECOND_NS
-        whole = elapsed / plan.seconds if plan.seconds else (good + failed) / (plan.requests or 1)
-        since, had = self._before
-        self._before = (max(now, self._start), good)
-        rate = (good - had) * SECOND_NS / (now - since) if now > since else 0.0
-        p99 = self._tally.p99(int(elapsed))
-        self._watch(Progress(elapsed, min(max(whole, 0.0), 1.0), good, failed, rate, p99))
 
 
 def run(job: Job, progress: Watch | None = None) -> Result:
@@ -138,19 +68,22 @@ def run(job: Job, progress: Watch | None = None) -> Result:
     @raise CannotRun: It cannot be made; nothing was measured.
     """
     raiseDescriptors(job.plan.connections, job.plan.processes)
+    probe(job.target, min(job.plan.timeout, PROBE_SECONDS))
     started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    if job.mode == "barrier":
+        return _barrier(job, started, progress or _nobody)
     tally = Tally(job.plan.processes)
     done: list[Done] = []
     with Team(job) as team:
         start = team.start(job.plan.warmup)
-        reporter = Reporter(job, tally, start, progress or (lambda progress: None))
+        reporter = Reporter(job.plan, tally, start, progress or _nobody)
         while len(done) < job.plan.processes:
             try:
                 _hear(team, tally, done)
                 reporter.report()
             except KeyboardInterrupt:
                 team.stop()
-    return _result(job, started, tally, done)
+    return _measured(job, started, tally, done)
 
 
 def _hear(team: Team, tally: Tally, done: list[Done]) -> None:
@@ -161,14 +94,81 @@ def _hear(team: Team, tally: Tally, done: list[Done]) -> None:
             tally.add(index, message)
 
 
-def _result(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
+def _barrier(job: Job, started: str, watch: Watch) -> Result:
+    """
+    Run rounds, each begun in all processes together.
+    """
+    plan, frame, rounds = job.plan, Frame(), list[Round]()
+    elapsed, interrupted = 0.0, False
+    with Team(job) as team:
+        try:
+            while len(rounds) < plan.rounds:
+                start = team.start()
+                parts = _parts(team, plan.processes)
+                rounds.append(_round(parts, plan.size, frame))
+                ends = [when for part in parts for when, _ in part.answers]
+                elapsed += (max(ends, default=start) - start) / SECOND_NS
+                failed = sum(frame.errors.values())
+                watch(Progress(elapsed, len(rounds) / plan.rounds, frame.good, failed, 0.0))
+        except KeyboardInterrupt:
+            interrupted = True
+    return _result(job, started, elapsed, frame, tuple(rounds), interrupted=interrupted)
+
+
+def _parts(team: Team, processes: int) -> list[Finished]:
+    """
+    Hear of one round from all processes.
+    """
+    parts: list[Finished] = []
+    while len(parts) < processes:
+        parts += [each for _, each in team.hear(1.0) if isinstance(each, Finished)]
+    return parts
+
+
+def _round(parts: Iterable[Finished], size: int, frame: Frame) -> Round:
+    answers: list[tuple[int, int]] = []
+    errors = 0
+    for part in parts:
+        answers += part.answers
+        add(frame.connect, countsOf(part.connects))
+        frame.connects += len(part.connects)
+        frame.errors.update(part.errors)
+        errors += sum(part.errors.values())
+    times = tuple(took for _, took in sorted(answers))
+    frame.good += len(times)
+    frame.sent += len(times) * size
+    frame.received += len(times) * size
+    add(frame.total, countsOf(times))
+    return Round(times, sum(times) / len(times) if times else 0.0, max(times, default=0), errors)
+
+
+def _measured(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
     all = tally.all
     elapsed = max(one.seconds for one in done)
-    histograms = {"total": all.total, "connect": all.connect, "firstByte": all.firstByte}
+    generator = Generator(tuple(tally.cpu), *wordsOf(job, all, tally.cpu, elapsed))
+    result = _result(job, started, elapsed, all, interrupted=any(one.interrupted for one in done))
+    return replace(
+        result,
+        counts=replace(result.counts, connects=all.connects + tally.connects),
+        series=tally.series(),
+        generator=generator,
+    )
+
+
+def _result(
+    job: Job,
+    started: str,
+    elapsed: float,
+    all: Frame,
+    rounds: tuple[Round, ...] = (),
+    interrupted: bool = False,
+) -> Result:
+    histograms = {"total": all.total, "connect": all.connect}
+    if job.mode != "barrier":
+        histograms["firstByte"] = all.firstByte
     if job.plan.rate is not None:
         histograms["uncorrected"] = all.uncorrected
     failed = sum(all.errors.values())
-    limited, words = wordsOf(job, all, tally.cpu, elapsed)
     return Result(
         version=ktcp.__version__,
         started=started,
@@ -183,7 +183,7 @@ def _result(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
             good=all.good,
             bytesSent=all.sent,
             bytesReceived=all.received,
-            connects=all.connects + tally.connects,
+            connects=all.connects,
             late=all.late,
             unsent=all.unsent,
             unanswered=all.unanswered,
@@ -191,10 +191,9 @@ def _result(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
         errors=dict(sorted(all.errors.items())),
         statuses={str(status): count for status, count in sorted(all.statuses.items())},
         histograms={name: histogramOf(counts) for name, counts in histograms.items()},
-        series=tally.series(),
-        generator=Generator(tuple(tally.cpu), limited, words),
-        interrupted=any(one.interrupted for one in done),
+        rounds=rounds,
+        interrupted=interrupted,
     )
 
 
-__all__ = ["CannotRun", "Job", "Tally", "machine", "run"]
+__all__ = ["CannotRun", "Job", "run"]

@@ -18,8 +18,8 @@ from time import perf_counter_ns as clock
 from time import process_time
 
 from ktcp.load.buckets import HALF_BITS, SUB_BITS, bucketOf
-from ktcp.load.connection import Connection, State, Work
-from ktcp.load.connections import LATE_NS, NEVER, READ_SIZE, Connections
+from ktcp.load.connection import READ_SIZE, Connection, State, Work
+from ktcp.load.connections import LATE_NS, NEVER, Connections
 from ktcp.load.record import FRAME_NS, Frame
 from ktcp.load.schedule import SECOND_NS
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ktcp.load.barrier import SHORTEST_MESSAGE
 from ktcp.load.job import Job
 from ktcp.load.responses import Checks
 from ktcp.load.result import Plan
@@ -19,6 +20,8 @@ from ktcp.load.schedule import ARRIVALS
 from ktcp.load.targets import TLS, Target, targetOfAddress, targetOfURL
 
 DEFAULT_SECONDS = 10.0
+MESSAGE_SIZE = 64
+BULK_SIZE = 1 << 20
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
@@ -183,8 +186,11 @@ def echoParser(parser: argparse.ArgumentParser) -> None:
     _common(parser)
     add = parser.add_argument
     add("address", metavar="HOST:PORT")
-    add("--size", type=size, default=64, metavar="BYTES", help="of a message (default: 64)")
+    add("--size", type=size, metavar="BYTES", help="of a message (64, or 1M with --bulk)")
     add("--close", action="store_true", help="a connection for each message")
+    add("--bulk", action="store_true", help="as many bytes as go, both ways")
+    add("--barrier", type=positive, metavar="C", help="connections held, then sent on at once")
+    add("--rounds", type=positive, metavar="R", help="of --barrier (default: 10)")
 
 
 def _plan(args: argparse.Namespace, **more: object) -> Plan:
@@ -223,9 +229,40 @@ def echoJob(args: argparse.Namespace, command: Sequence[str]) -> Job:
     @raise BadOption: The options contradict one another.
     @raise BadTarget: There is no such target.
     """
-    plan = _plan(args, size=args.size, keepAlive=not args.close)
+    if args.barrier is not None:
+        return _barrierJob(args, command)
+    if args.rounds is not None:
+        raise BadOption("--rounds are of a --barrier")
+    if args.bulk and (args.close or args.rate is not None):
+        raise BadOption("--bulk goes as fast as it can on connections it keeps")
+    length = args.size or (BULK_SIZE if args.bulk else MESSAGE_SIZE)
+    plan = _plan(args, size=length, keepAlive=not args.close)
     target = targetOfAddress(args.address, args.unix)
-    return Job("echo", target, plan, tuple(command), peerCloses=False)
+    mode = "bulk" if args.bulk else "echo"
+    return Job(mode, target, plan, tuple(command), peerCloses=False)
+
+
+def _barrierJob(args: argparse.Namespace, command: Sequence[str]) -> Job:
+    others = (args.number, args.duration, args.connections, args.rate)
+    if any(option is not None for option in others) or args.close or args.bulk or args.warmup:
+        raise BadOption("--barrier takes --rounds, --size, --timeout, -t and -u only")
+    length = args.size or MESSAGE_SIZE
+    if length < SHORTEST_MESSAGE:
+        raise BadOption(
+            f"--barrier needs --size {SHORTEST_MESSAGE} or more: its messages are all different"
+        )
+    plan = Plan(
+        connections=max(args.barrier, args.processes),
+        processes=args.processes,
+        requests=None,
+        seconds=None,
+        timeout=args.timeout,
+        size=length,
+        rounds=args.rounds or 10,
+        keepAlive=False,
+    )
+    target = targetOfAddress(args.address, args.unix)
+    return Job("barrier", target, plan, tuple(command), peerCloses=False)
 
 
 def httpJob(args: argparse.Namespace, command: Sequence[str]) -> Job:

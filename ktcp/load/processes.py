@@ -111,7 +111,7 @@ class Team:
             if child.stdin is not None:
                 child.stdin.close()
 
-    def start(self, warmup: float) -> int:
+    def start(self, warmup: float = 0.0) -> int:
         """
         Wait until all are ready, and start them together.
 
@@ -120,7 +120,10 @@ class Team:
         """
         ready = 0
         while ready < len(self._children):
-            ready += sum(isinstance(message, Ready) for _, message in self.hear(PATIENCE_SECONDS))
+            heard = self.hear(PATIENCE_SECONDS)
+            if not heard:
+                raise CannotRun("the processes of the generator do not start")
+            ready += sum(isinstance(message, Ready) for _, message in heard)
         start = clock() + SOON_NS + round(warmup * SECOND_NS)
         for child in self._children:
             self._write(child, START.pack(start))

@@ -117,8 +117,9 @@ class Machine:
 @dataclass(frozen=True)
 class Counts:
     """
-    @ivar requests: Sent in the measured part.
+    @ivar requests: Sent in the measured part, or under way when it began.
     @ivar good: Answered, and every check passed.
+    @ivar bytesSent: Of the requests that were answered.
     @ivar unanswered: Under way when the measured part ended: neither good nor an error.
     @ivar connects: Connections made, warm-up included.
     @ivar late: Of an open loop: sent more than a millisecond after they were planned.
@@ -197,10 +198,11 @@ class Result:
     @ivar elapsed: Seconds that were measured: rates are counts over this.
     @ivar errors: Counts by the names in L{ERRORS}; kinds that did not happen are left out.
     @ivar statuses: Counts of answers by HTTP status.
-    @ivar histograms: C{total}: from sending to the whole answer; of an open
-        loop from the planned time of sending (corrected).  C{uncorrected}: of an open
-        loop only, from the actual sending.  C{connect}: the connection made.
-        C{firstByte}: from sending to the first byte of the answer.
+    @ivar histograms: Of good answers.  C{total}: from sending to the whole answer; with a
+        connection for each request from connecting; of an open loop from the planned time of
+        sending (corrected), and what had no answer at the end is in it with how long
+        it had waited.  C{uncorrected}: of an open loop only, from the actual sending.
+        C{connect}: the connection made, with TLS.  C{firstByte}: to the first byte of the answer.
     @ivar interrupted: It was stopped before its end, by Ctrl-C.
     """
 

@@ -23,10 +23,9 @@ def workOf(job: Job, index: int, of: int) -> Work:
     Make the work of process C{index} of C{of}.
     """
     plan = job.plan
-    many = not plan.keepAlive or plan.connections > ENOUGH_PORTS
     made = Work(
         asked=_asked(job, share(plan.connections, index, of), index),
-        connector=Connector(job.target, many, index * SOURCES // of),
+        connector=connectorOf(job, index, of),
         makeReader=_reader(job),
         keepAlive=plan.keepAlive,
         peerCloses=job.peerCloses,
@@ -41,6 +40,16 @@ def workOf(job: Job, index: int, of: int) -> Work:
     if job.target.tls is not None:
         made.wrap, made.vouch = tlsOf(job.target)
     return made
+
+
+def connectorOf(job: Job, index: int, of: int) -> Connector:
+    """
+    Make what makes the sockets of process C{index} of C{of}.
+    """
+    plan = job.plan
+    once = not plan.keepAlive or bool(plan.rounds)
+    many = once or plan.connections > ENOUGH_PORTS
+    return Connector(job.target, many, index * SOURCES // of)
 
 
 def _asked(job: Job, connections: int, index: int) -> list[Asked]:

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -23,11 +25,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.macro import machine
-from bench.macro.clients import KtcpLoad
+from bench.macro.clients import KtcpLoad, Sample, parseResult
 from bench.macro.compare import stopOnTerm
 from bench.macro.measure import progress
 from bench.macro.peers import ECHO, Place
-from bench.macro.processes import SERVER_CORES, Server, freePort, serving
+from bench.macro.processes import CLIENT_CORES, SERVER_CORES, ClientRun, Server, freePort, serving
+from ktcp.load.engine import run
+from ktcp.load.options import echoJob, echoParser
 from ktcp.load.stats import meanEstimate
 from ktcp.load.tables import barrierTimes
 
@@ -48,8 +52,8 @@ class Options:
     """
 
     barriers: int = 20
-    rounds: int = 4
-    seconds: float = 0.5
+    rounds: int = 8
+    seconds: float = 0.3
 
 
 @contextmanager
@@ -96,6 +100,20 @@ def errorsText(errors: Any) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in errors.items())
 
 
+def echoing(server: Server, connections: int, seconds: float) -> Sample:
+    """
+    Run ktcp-load once, from here: of 200 short runs a process each would take most of the time.
+    """
+    parser = argparse.ArgumentParser()
+    echoParser(parser)
+    address = f"127.0.0.1:{server.port}"
+    given = [address, "-c", str(connections), "-d", f"{seconds}s", "--warmup", "50ms"]
+    began, before = time.monotonic(), server.cpuSeconds()
+    result = run(echoJob(parser.parse_args(given), ("plot",)))
+    used = server.cpuSeconds() - before
+    return parseResult(result, ClientRun("", time.monotonic() - began, 0.0, used))
+
+
 def sweep(options: Options) -> dict[str, Any]:
     """
     Measure throughput against concurrency, the rounds interleaved.
@@ -106,8 +124,7 @@ def sweep(options: Options) -> dict[str, Any]:
             progress(f"concurrency: round {number + 1} of {options.rounds}")
             for connections in CONCURRENCIES:
                 for name, server in found.items():
-                    client = KtcpLoad("echo", ("-c", str(connections), "--warmup", "0.1"))
-                    sample = client.measure(server, options.seconds)
+                    sample = echoing(server, connections, options.seconds)
                     if sample.errors:
                         raise SystemExit(f"plot: {name}: {errorsText(sample.errors)}")
                     samples[name].setdefault(connections, []).append(sample.figures)
@@ -221,6 +238,8 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     stopOnTerm()
+    # Our own processes and ktcp-load's; the servers choose theirs themselves.
+    os.sched_setaffinity(0, {int(CLIENT_CORES)})
     options.folder.mkdir(parents=True, exist_ok=True)
     for name, (measure, draw) in _PICTURES.items():
         if options.only not in (None, name):

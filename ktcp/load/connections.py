@@ -368,11 +368,14 @@ class Connections:
         A connection is of no use any more, and what it was asked is lost.
         """
         lost = len(c.due) + (c.waiting is not None)
+        spare = not lost and self.work.arrivals is None
+        if spare and self.left:
+            self.left -= 1  # It stands for the request that it was to take.
+        elif spare:
+            return self.drop(c)  # There was none for it to take.
         self.recorder.frame.errors[kind] += max(lost, 1)
         self.drop(c)
         self.later(c)
-        if not lost and self.work.arrivals is None and self.left:
-            self.left -= 1  # It stands for the request that it was to take.
         self.settle(lost, clock())
 
     def later(self, c: Connection) -> None:

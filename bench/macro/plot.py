@@ -131,8 +131,7 @@ def sweep(options: Options) -> dict[str, Any]:
     return {"rounds": options.rounds, "seconds": options.seconds, "samples": samples}
 
 
-def _caption() -> str:
-    where = machine.machine()
+def _caption(where: dict[str, Any]) -> str:
     return (
         f"echo on 127.0.0.1, server on one core, ktcp-load on another; {where['cpu']},"
         f" {where['cores']} cores, {where['kernel']}, {where['python']}"
@@ -157,17 +156,17 @@ def drawBarriers(figures: dict[str, Any], path: Path) -> None:
     axis.set_xlabel("connection, in the order of the answers")
     axis.set_ylabel(f"time, mean of {figures['rounds']} rounds (ms)")
     axis.set_title(f"{figures['connections']} connections that send at once", fontsize=11)
-    _finish(figure, axis, path)
+    _finish(figure, axis, path, figures)
 
 
-def _finish(figure: Any, axis: Any, path: Path) -> None:
+def _finish(figure: Any, axis: Any, path: Path, figures: dict[str, Any]) -> None:
     from matplotlib import pyplot
 
     axis.set_xlim(left=0)
     axis.set_ylim(bottom=0)
     axis.legend(fontsize=9, loc="upper left")
     axis.grid(True, alpha=0.3)
-    figure.text(0.5, 0.01, _caption(), ha="center", fontsize=7, color="#555")
+    figure.text(0.5, 0.01, _caption(figures["machine"]), ha="center", fontsize=7, color="#555")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(path, dpi=110)
     pyplot.close(figure)
@@ -217,7 +216,7 @@ def drawSweep(figures: dict[str, Any], path: Path) -> None:
         " each, bands: 95% of the mean",
         fontsize=11,
     )
-    figure.text(0.5, 0.01, _caption(), ha="center", fontsize=7, color="#555")
+    figure.text(0.5, 0.01, _caption(figures["machine"]), ha="center", fontsize=7, color="#555")
     figure.tight_layout(rect=(0, 0.03, 1, 1))
     figure.savefig(path, dpi=100)
     pyplot.close(figure)
@@ -238,6 +237,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     stopOnTerm()
+    where = machine.machine()
     # Our own processes and ktcp-load's; the servers choose theirs themselves.
     os.sched_setaffinity(0, {int(CLIENT_CORES)})
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -248,7 +248,7 @@ def main(arguments: Sequence[str]) -> int:
         if not options.again:
             figures = {
                 "command": shlex.join(["python", "-m", "bench.macro.plot", *arguments]),
-                "machine": machine.machine(),
+                "machine": where,
                 **measure(Options()),
             }
             path.write_text(json.dumps(figures) + "\n")

@@ -5,10 +5,10 @@ Tests for what goes wrong: servers that misbehave in a known way, and the counts
 from __future__ import annotations
 
 import argparse
+import contextlib
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -77,7 +77,7 @@ class ErrorsTests(SynchronousTestCase):
 
         def converse(connection: socket.socket) -> None:
             # The generator may go at any time.
-            with connection, suppress(OSError):
+            with connection, contextlib.suppress(OSError):
                 talk(connection)
 
         def accept() -> None:

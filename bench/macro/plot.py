@@ -47,13 +47,15 @@ class Options:
     How much is measured; the defaults take under four minutes.
 
     @ivar barriers: Rounds of a barrier.
-    @ivar rounds: Runs at each number of connections.
+    @ivar rounds: Runs at each number of connections, if there is time for so many.
     @ivar seconds: Of each.
+    @ivar budget: Seconds that all of the rounds may take; a slow machine makes fewer.
     """
 
     barriers: int = 20
     rounds: int = 8
     seconds: float = 0.3
+    budget: float = 170.0
 
 
 @contextmanager
@@ -119,16 +121,20 @@ def sweep(options: Options) -> dict[str, Any]:
     Measure throughput against concurrency, the rounds interleaved.
     """
     samples: dict[str, dict[int, list[dict[str, float]]]] = {name: {} for name in PEERS}
+    began, longest, made = time.monotonic(), 0.0, 0
     with servers(SERVER_CORES) as found:
-        for number in range(options.rounds):
-            progress(f"concurrency: round {number + 1} of {options.rounds}")
+        while made < options.rounds and time.monotonic() - began + longest < options.budget:
+            started = time.monotonic()
+            progress(f"concurrency: round {made + 1} of {options.rounds}")
             for connections in CONCURRENCIES:
                 for name, server in found.items():
                     sample = echoing(server, connections, options.seconds)
                     if sample.errors:
                         raise SystemExit(f"plot: {name}: {errorsText(sample.errors)}")
                     samples[name].setdefault(connections, []).append(sample.figures)
-    return {"rounds": options.rounds, "seconds": options.seconds, "samples": samples}
+            longest = max(longest, time.monotonic() - started)
+            made += 1
+    return {"rounds": made, "seconds": options.seconds, "samples": samples}
 
 
 def _caption(where: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -281,11 +282,20 @@ def httpJob(args: argparse.Namespace, command: Sequence[str]) -> Job:
     target = targetOfURL(args.url, args.unix, tls)
     if target.tls is None and (args.cacert or args.insecure):
         raise BadOption("--cacert and --insecure are for https:// only")
+    if args.cacert is not None:
+        _readable(args.cacert)
     requests = _requests(args, target)
     kind = "none" if target.tls is None else "insecure" if args.insecure else "verified"
     plan = _plan(args, size=len(requests[0]), keepAlive=not close, pipeline=args.pipeline, tls=kind)
     checks = Checks(args.expect_status, args.expect_length, args.expect_sha256, args.expect_regex)
     return Job("http", target, plan, tuple(command), requests, checks)
+
+
+def _readable(cacert: str) -> None:
+    try:
+        ssl.create_default_context(cafile=cacert)
+    except OSError as error:
+        raise BadOption(f"--cacert {cacert}: {error.strerror or error}") from error
 
 
 def _requests(args: argparse.Namespace, target: Target) -> tuple[bytes, ...]:

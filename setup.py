@@ -37,6 +37,12 @@ setup(
         "pyopenssl",
     ],
     extras_require={
+<<<<<<< HEAD
+        "test": [
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its statistics.
+            *("hdrhistogram", "rich", "matplotlib", "numpy"),
+=======
         "compress": COMPRESS,
         "test": [
             *COMPRESS,
@@ -48,8 +54,12 @@ setup(
             "ruff",
             "build",
             "towncrier",
+>>>>>>> 7ec359d7f85f14c98ca4f208b8f1e593eccd799e
         ],
         "docs": ["sphinx", "furo"],
+        # A load generator that draws: the curve on a terminal, and --png.
+        "load": ["hdrhistogram", "rich"],
+        "plot": ["matplotlib"],
         "bench": [],
     },
     classifiers=[

@@ -15,6 +15,8 @@ assert VERSION is not None
 # What makes the codings br and zstd; gzip is Python's own.
 COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
 
+LOAD = ["hdrhistogram", "rich"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -37,29 +39,19 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-<<<<<<< HEAD
-        "test": [
-            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
-            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its statistics.
-            *("hdrhistogram", "rich", "matplotlib", "numpy"),
-=======
         "compress": COMPRESS,
+        # A load generator that draws: the curve on a terminal, and --png.
+        "load": LOAD,
+        "plot": ["matplotlib"],
         "test": [
             *COMPRESS,
-            "pyhamcrest",
-            "hypothesis",
-            "mypy",
-            "mypy-zope",
-            "python-pcapng",
-            "ruff",
-            "build",
-            "towncrier",
->>>>>>> 7ec359d7f85f14c98ca4f208b8f1e593eccd799e
+            *LOAD,
+            # matplotlib for ktcp-load's pictures, numpy as the judge of its statistics, and
+            # python-pcapng of the files that ktcp capture writes.
+            *("matplotlib", "numpy", "python-pcapng"),
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
         ],
         "docs": ["sphinx", "furo"],
-        # A load generator that draws: the curve on a terminal, and --png.
-        "load": ["hdrhistogram", "rich"],
-        "plot": ["matplotlib"],
         "bench": [],
     },
     classifiers=[

@@ -6,6 +6,7 @@ Chromium of L{ktcp.test.browser}.  To have another, add a line to L{PICTURES}.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,6 +16,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import react
+from twisted.internet.utils import getProcessOutputAndValue
 
 from ktcp import HTTPFactory, StaticFiles
 from ktcp.test.browser import Browser
@@ -63,7 +65,26 @@ async def listing(reactor: Any, folder: Path) -> str:
     return f"http://127.0.0.1:{address.port}/?sort=size&order=desc"
 
 
+async def report(reactor: Any, folder: Path) -> str:
+    """
+    What C{ktcp-load --html} writes, of a short run against ktcp.
+    """
+    endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
+    port: IListeningPort = await endpoint.listen(HTTPFactory())
+    address: Any = port.getHost()
+    page = folder / "report.html"
+    load = [sys.executable, "-m", "ktcp.load", "http", f"http://127.0.0.1:{address.port}/"]
+    # Not of this reactor's loop: it serves.
+    _, errors, status = await getProcessOutputAndValue(
+        load[0], [*load[1:], "-c", "50", "-d", "8", "--html", str(page)], os.environ
+    )
+    if status:
+        raise RuntimeError(errors.decode())
+    return page.as_uri()
+
+
 PICTURES = (
+    Picture("report", report, width=900, height=1000),
     Picture("listing", listing),
     Picture("listing-dark", listing, width=400, height=480, dark=True),
 )

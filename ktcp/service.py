@@ -52,11 +52,14 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
+from ktcp.counters import Census, Counters, Layout
+from ktcp.dmesg import Counting, reportCounters
 from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import Team
@@ -104,7 +107,9 @@ def makeService(options: BaseOptions) -> IService:
     # For the workers, too, which inherit it.
     makeRoom(options["limit-connections"])
     if options["workers"] is None:
-        service = assemble(options, reactor)
+        counters = Counters(layoutFor(options))
+        service = assemble(options, reactor, counters=counters)
+        reportCounters(reactor, counters.snapshot)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
         return service
     return assembleTeam(options, reactor)
@@ -118,9 +123,11 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     size = options["workers"]
     cores = sorted(os.sched_getaffinity(0)) if options["bound"] else ()
     opening = OpeningReactor(reactor, size)
-    root = assemble(options, reactor, opening)
+    ledger = Ledger(layoutFor(options))
+    root = assemble(options, reactor, opening, counters=ledger.own)
+    reportCounters(reactor, ledger.snapshot)
     # The last to start, when every listener is open.
-    team = Team(size, Spawner(reactor, opening, options.arguments, size, cores), reactor)
+    team = Team(size, Spawner(reactor, opening, ledger, options.arguments, size, cores), reactor)
     team.setServiceParent(root)
     reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
@@ -128,7 +135,11 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
 
 
 def assemble(
-    options: BaseOptions, reactor: Any, listening: Any = None, announce: bool = True
+    options: BaseOptions,
+    reactor: Any,
+    listening: Any = None,
+    announce: bool = True,
+    counters: Counters | None = None,
 ) -> KtcpService:
     """
     Connect what was asked for: a factory for each protocol, which all of its
@@ -137,16 +148,21 @@ def assemble(
     @param listening: What the endpoints are given for a reactor, if it is not
         the one that serves: one of L{ktcp.workers.sockets}.
     @param announce: Say where the listeners are.
+    @param counters: Where to count, with the layout of L{layoutFor}; if not given, in
+        memory of this process.
     """
     listening = listening or reactor
-    context = Context(reactor)
+    counters = counters or Counters(layoutFor(options))
+    context = Context(reactor, counters=counters)
     root = KtcpService(context)
     # One for all: what it saves, descriptors and memory, they share.
-    admission = Admission(options["limit-connections"], options["limit-client-connections"])
-    for plugin in options.served():
+    admission = Admission(
+        options["limit-connections"], options["limit-client-connections"], counters
+    )
+    for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory, admission)
+            protocol = ProtocolService(factory, admission, Census(counters, number))
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -156,6 +172,13 @@ def assemble(
     if not root.services:
         raise Refusal("nothing is left to serve")
     return root
+
+
+def layoutFor(options: BaseOptions) -> Layout:
+    """
+    What is counted: the same in all processes that have the same options.
+    """
+    return Layout([plugin.name for plugin in options.served()])
 
 
 def _makeFactory(
@@ -233,6 +256,7 @@ class KtcpService(MultiService):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
+        self._counting = None if context.counters is None else Counting(context.counters)
 
     def privilegedStartService(self) -> None:
         """
@@ -244,7 +268,18 @@ class KtcpService(MultiService):
         """
         Open the listeners that are not open yet: twist only calls this one.
         """
+        if self._counting is not None:
+            self._counting.start(self.context.reactor)
         self._orNone(super().startService)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close everything.
+        """
+        if self._counting is not None:
+            self._counting.stop()
+        stopped: Deferred[Any] = super().stopService()
+        return stopped
 
     def _orNone(self, start: Callable[[], None]) -> None:
         """
@@ -266,9 +301,14 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(self, factory: IProtocolFactory, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        admission: Admission | None = None,
+        census: Census | None = None,
+    ) -> None:
         super().__init__()
-        self.factory = TrackingFactory(factory, admission)
+        self.factory = TrackingFactory(factory, admission, census)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -294,12 +334,19 @@ class TrackingFactory:
     end: the memory is weak.
     """
 
-    def __init__(self, wrapped: IProtocolFactory, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        wrapped: IProtocolFactory,
+        admission: Admission | None = None,
+        census: Census | None = None,
+    ) -> None:
         """
         @param admission: Lets connections in; if not given, as many as come.
+        @param census: Counts them.
         """
         self.wrapped: Any = wrapped
         self._admission = admission or Admission(None, None)
+        self._census = census
         refusing = IRefusingFactory(wrapped, None)
         self._refuse = None if refusing is None else refusing.buildRefusal
         self.connections: WeakSet[Any] = WeakSet()
@@ -336,7 +383,8 @@ class TrackingFactory:
         Have the other factory build a protocol, if there is room for one more
         connection, and remember it.
         """
-        protocol = self._admission.build(addr, self.wrapped.buildProtocol, self._refuse)
+        build = self.wrapped.buildProtocol
+        protocol = self._admission.build(addr, build, self._refuse, self._census)
         if protocol is not None:
             self.connections.add(protocol)
         return protocol

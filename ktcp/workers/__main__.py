@@ -5,8 +5,8 @@ What runs in a worker: C{python -m ktcp.workers TITLE OPTIONS...}.
 Not for people: the title is only for C{ps}, and what matters comes on stdin,
 as JSON: the parent's pid, the module of its reactor, the descriptor to report
 on, the processor to run on (or null), the listeners (what
-L{ktcp.workers.sockets} calls a key, then a descriptor), and the environment
-that was changed to get here.
+L{ktcp.workers.sockets} calls a key, then a descriptor), the descriptor and the row of
+L{ktcp.workers.ledger}, and the environment that was changed to get here.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def main() -> NoReturn:
     # the parent's to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     if orders["core"] is not None:
         os.sched_setaffinity(0, {orders["core"]})
     restoreEnvironment(orders["environment"])
@@ -104,9 +105,11 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     from twisted.internet import reactor as installedReactor
     from twisted.logger import globalLogBeginner
 
+    from ktcp.counters import Counters
     from ktcp.discovery import discover
     from ktcp.options import RESERVED, Refusal, optionsFor
-    from ktcp.service import assemble, reopenOnSignals, stopOnSignals
+    from ktcp.service import assemble, layoutFor, reopenOnSignals, stopOnSignals
+    from ktcp.workers.ledger import mapRow
     from ktcp.workers.reports import Reporter
     from ktcp.workers.sockets import Handed, InheritingReactor
 
@@ -117,7 +120,12 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     options = optionsFor(discover(RESERVED).plugins)()
     try:
         options.parseOptions(arguments)
-        service = assemble(options, reactor, InheritingReactor(reactor, inherited), announce=False)
+        layout = layoutFor(options)
+        descriptor, row = orders["counters"]
+        counters = Counters(layout, mapRow(descriptor, row, layout))
+        os.close(descriptor)
+        inheriting = InheritingReactor(reactor, inherited)
+        service = assemble(options, reactor, inheriting, announce=False, counters=counters)
         service.privilegedStartService()
         service.startService()
     except Refusal as refusal:

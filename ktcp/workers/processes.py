@@ -19,6 +19,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from ktcp.workers.ledger import Ledger
 from ktcp.workers.reports import Lines
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import WorkerFailed
@@ -35,6 +36,8 @@ SEARCH = ("PYTHONPATH", "PYTHONSAFEPATH")
 class Worker(ProcessProtocol):
     """
     A process that serves; a L{Working<ktcp.workers.team.Working>}.
+
+    @ivar served: It was ready once.
     """
 
     def __init__(self, title: str, orders: dict[str, object], reports: int) -> None:
@@ -46,6 +49,7 @@ class Worker(ProcessProtocol):
         self.name = f"worker {title}"
         self.ready: Deferred[None] = Deferred()
         self.ended: Deferred[str] = Deferred()
+        self.served = False
         self._orders = orders
         self._reports = reports
         self._refusal: str | None = None
@@ -100,6 +104,7 @@ class Worker(ProcessProtocol):
         Act on a report.
         """
         if "ready" in report:
+            self.served = True
             self.ready.callback(None)
         elif "refusal" in report:
             self._refusal = report["refusal"]
@@ -170,11 +175,13 @@ class Spawner:
         self,
         reactor: Any,
         opening: OpeningReactor,
+        ledger: Ledger,
         arguments: Sequence[str],
         size: int,
         cores: Sequence[int] = (),
     ) -> None:
         """
+        @param ledger: Where workers count.
         @param arguments: The parent's options, as they were given.
         @param size: How many workers there are.
         @param cores: The processors to bind workers to, in turn; none: leave
@@ -182,6 +189,7 @@ class Spawner:
         """
         self._reactor = reactor
         self._opening = opening
+        self._ledger = ledger
         self._arguments = arguments
         self._size = size
         self._cores = cores
@@ -204,6 +212,9 @@ class Spawner:
             there = port if kind == "fd" else max(descriptors) + 1
             descriptors[there] = descriptor
             listeners.append((*key, there))
+        counters = max(descriptors) + 1
+        descriptors[counters] = self._ledger.descriptor
+        row = self._ledger.open(number)
         title = f"{number}/{self._size}"
         orders: dict[str, object] = {
             "parent": os.getpid(),
@@ -211,9 +222,16 @@ class Spawner:
             "reports": reports,
             "core": self._cores[(number - 1) % len(self._cores)] if self._cores else None,
             "listeners": listeners,
+            "counters": (counters, row),
             "environment": {name: os.environ.get(name) for name in SEARCH},
         }
         worker = Worker(title, orders, reports)
+
+        def ended(reason: str) -> str:
+            self._ledger.close(row, worker.served)
+            return reason
+
+        worker.ended.addCallback(ended)
         command = [sys.executable, "-m", "ktcp.workers", title, *self._arguments]
         try:
             self._reactor.spawnProcess(

@@ -11,9 +11,9 @@ what a worker counted before it was killed is kept.
 An add to shared memory costs Python some 60 ns, and to an attribute 10.  So what
 happens with each request is added to attributes of L{Counters}, and L{Counters.fold}
 puts them into the row: L{ktcp.reactor} has it called before it sends the answers of a
-turn, or L{ktcp.endpoint} before it sends one, and before it waits.  An answer that a client has seen is therefore in the row,
-whatever becomes of the process; of reads and sends a kill can lose those of
-the current turn.  Everything rare is added to the row at once.
+turn, or L{ktcp.endpoint} before it sends one, and before it waits.  An answer that a
+client has seen is therefore in the row, whatever becomes of the process; of reads and
+sends a kill can lose those of the current turn.  Everything rare is added at once.
 
 Pure: nothing here opens, prints or knows a reactor.  L{Snapshot} is for readers.
 """
@@ -21,7 +21,8 @@ Pure: nothing here opens, prints or knows a reactor.  L{Snapshot} is for readers
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -263,7 +264,7 @@ class Counters:
         self.reads = self.bytesIn = self.sends = self.bytesOut = 0
         self.began = 0.0
         self.answered: list[int] = []
-        self.count = self.add
+        self.count: Callable[[int], None] = self.add
 
     def attach(self, reactor: Any) -> bool:
         """
@@ -381,7 +382,8 @@ class Census:
         self._row[self._ended[reason]] += 1
 
 
-class Histogram(NamedTuple):
+@dataclass(frozen=True)
+class Histogram:
     """
     How long something took.
 
@@ -415,7 +417,8 @@ class Histogram(NamedTuple):
         return None
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True)
+class Snapshot:
     """
     Counters as they were at one moment.
     """

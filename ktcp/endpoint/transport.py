@@ -309,11 +309,11 @@ class WriteThroughServer(tcp.Server):
         if sent != len(data):
             self._queueRest(data, sent)
 
-    def writeSomeData(self, data: bytes) -> int | BaseException:
+    def writeSomeData(self, data: bytes) -> Any:
         """
         Send what has waited; for the base class.
         """
-        sent: int | BaseException = super().writeSomeData(data)
+        sent = super().writeSomeData(data)
         self._countSent(sent)
         return sent
 

@@ -25,6 +25,7 @@ setup(
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
     package_data={"ktcp": ["py.typed"]},
+    entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",
@@ -33,7 +34,16 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "test": [
+            "pyhamcrest",
+            "hypothesis",
+            "mypy",
+            "mypy-zope",
+            "python-pcapng",
+            "ruff",
+            "build",
+            "towncrier",
+        ],
         "docs": ["sphinx", "furo"],
         "bench": [],
     },

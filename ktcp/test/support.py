@@ -140,9 +140,11 @@ def spawn(
 def stopAfter(test: TestCase, port: Any) -> None:
     """
     Close a port when a test ends, and wait until each of its connections has
-    ended, with what it has left in the reactor.
+    ended, with what it has left in the reactor.  Clients that are made later
+    are cleaned up before.
     """
     build = port.factory.buildProtocol
+    connections: list[Deferred[None]] = []
 
     def buildProtocol(addr: object) -> Protocol:
         protocol: Protocol = build(addr)
@@ -154,11 +156,16 @@ def stopAfter(test: TestCase, port: Any) -> None:
             ended.callback(None)
 
         protocol.connectionLost = connectionLost  # type: ignore[method-assign]  # to hear of it
-        test.addCleanup(lambda: ended)
+        connections.append(ended)
         return protocol
 
+    async def stop() -> None:
+        await port.stopListening()
+        for ended in connections:
+            await ended
+
     port.factory.buildProtocol = buildProtocol
-    test.addCleanup(port.stopListening)
+    test.addCleanup(lambda: Deferred.fromCoroutine(stop()))
 
 
 def portOf(line: str) -> int:

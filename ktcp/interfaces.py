@@ -49,6 +49,20 @@ class IRefusingFactory(Interface):
         """
 
 
+class IDrainable(Interface):
+    """
+    A protocol that can end by itself; others are closed as they stand when the
+    service stops, with what they have written.
+    """
+
+    def drain() -> None:
+        """
+        Close as soon as nothing is under way: at once if that is now, else when
+        what has been asked for is answered.  The service waits for it, but no
+        longer than C{--drain-timeout}.
+        """
+
+
 class IProtocolPlugin(Interface):
     """
     A protocol that C{twistd ktcp} can serve.

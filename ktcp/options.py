@@ -99,6 +99,21 @@ SERVICE = (
         parameters.integerBetween(1, 2**31 - 1),
         "COUNT",
     ),
+    Parameter(
+        "drain-delay",
+        "Seconds to serve on after SIGTERM, for who sends connections here to see that /readyz "
+        "says no.",
+        0.0,
+        parameters.pause,
+        "SECONDS",
+    ),
+    Parameter(
+        "drain-timeout",
+        "Seconds that connections have to end after that; then they are reset.",
+        25.0,
+        parameters.pause,
+        "SECONDS",
+    ),
 )
 
 # Second names, by the first.

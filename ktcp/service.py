@@ -28,14 +28,13 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
@@ -47,6 +46,7 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IStreamServerEndpoint,
 )
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
@@ -55,6 +55,7 @@ from ktcp import options as commandLine
 from ktcp.counters import Census, Counters, Layout
 from ktcp.dmesg import Counting, reportCounters
 from ktcp.endpoint.admission import Admission, makeRoom
+from ktcp.drain import Drain
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
@@ -102,8 +103,6 @@ def makeService(options: BaseOptions) -> IService:
     """
     from twisted.internet import reactor
 
-    # Before any listener, so that it runs before they say that they are ready.
-    reactor.callWhenRunning(stopOnSignals, reactor)
     # For the workers, too, which inherit it.
     makeRoom(options["limit-connections"])
     if options["workers"] is None:
@@ -111,8 +110,11 @@ def makeService(options: BaseOptions) -> IService:
         service = assemble(options, reactor, counters=counters)
         reportCounters(reactor, counters.snapshot)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
-        return service
-    return assembleTeam(options, reactor)
+    else:
+        service = assembleTeam(options, reactor)
+    # Before any listener, so that it runs before they say that they are ready.
+    reactor.callWhenRunning(stopOnSignals, reactor, service)
+    return service
 
 
 def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
@@ -127,7 +129,8 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     root = assemble(options, reactor, opening, counters=ledger.own)
     reportCounters(reactor, ledger.snapshot)
     # The last to start, when every listener is open.
-    team = Team(size, Spawner(reactor, opening, ledger, options.arguments, size, cores), reactor)
+    spawner = Spawner(reactor, opening, ledger, options.arguments, size, cores)
+    team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
     reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
@@ -154,7 +157,7 @@ def assemble(
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
     context = Context(reactor, counters=counters)
-    root = KtcpService(context)
+    root = KtcpService(context, options["drain-delay"])
     # One for all: what it saves, descriptors and memory, they share.
     admission = Admission(
         options["limit-connections"], options["limit-client-connections"], counters
@@ -162,7 +165,8 @@ def assemble(
     for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory, admission, Census(counters, number))
+            tracking = TrackingFactory(factory, admission, Census(counters, number))
+            protocol = ProtocolService(tracking, reactor, options["drain-timeout"])
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -251,12 +255,20 @@ class KtcpService(MultiService):
     All that is served.  If one listener cannot open, none stays open.
 
     @ivar context: What the protocols were given.
+    @ivar draining: It has begun to stop: no more is to be sent here.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, drainDelay: float = 0.0) -> None:
+        """
+        @param drainDelay: Seconds for which it still serves when it has been
+            told to stop, and says so to who asks.
+        """
         super().__init__()
         self.context = context
         self._counting = None if context.counters is None else Counting(context.counters)
+        self.draining = False
+        self._drainDelay = drainDelay
+        self._delay: Deferred[None] | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -274,8 +286,28 @@ class KtcpService(MultiService):
 
     def stopService(self) -> Deferred[Any]:
         """
-        Close everything.
+        Serve on for the delay, then listen no more and see the connections end.
+
+        @return: Fires when the last of them has.
         """
+        begun, self.draining = self.draining, True
+        if begun or not self._drainDelay:
+            return self._stopAll()
+        _log.info("ktcp: still serving for {delay:g} s", delay=self._drainDelay)
+        self._delay = deferLater(self.context.reactor, self._drainDelay)
+        self._delay.addErrback(lambda failure: failure.trap(CancelledError))
+        return self._delay.addCallback(lambda _: self._stopAll())
+
+    def hurry(self) -> None:
+        """
+        Wait for nobody any more.
+        """
+        if self._delay is not None:
+            self._delay.cancel()
+        for service in self:
+            service.hurry()
+
+    def _stopAll(self) -> Deferred[Any]:
         if self._counting is not None:
             self._counting.stop()
         stopped: Deferred[Any] = super().stopService()
@@ -301,32 +333,36 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(
-        self,
-        factory: IProtocolFactory,
-        admission: Admission | None = None,
-        census: Census | None = None,
-    ) -> None:
+    def __init__(self, factory: TrackingFactory, clock: Any, drainTimeout: float = 0.0) -> None:
+        """
+        @param drainTimeout: Seconds for which connections may take to end when
+            it stops.
+        """
         super().__init__()
-        self.factory = TrackingFactory(factory, admission, census)
+        self.factory = factory
+        self._drain = Drain(self.factory.connections, clock, drainTimeout)
 
     def stopService(self) -> Deferred[Any]:
         """
         Close the listeners, then the connections.
 
-        @return: Fires when the listeners are closed.  It does not wait for
-            connections, because a peer may take for ever.
+        @return: Fires when all are closed.
         """
         closed: Deferred[Any] = super().stopService()
-        self.factory.closeConnections()
-        return closed
+        return closed.addCallback(lambda _: self._drain.begin())
+
+    def hurry(self) -> None:
+        """
+        Wait for no connection any more.
+        """
+        self._drain.hurry()
 
 
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
     A factory that counts the connections of another, and remembers them, to
-    close them.
+    drain them.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
@@ -388,16 +424,6 @@ class TrackingFactory:
         if protocol is not None:
             self.connections.add(protocol)
         return protocol
-
-    def closeConnections(self) -> None:
-        """
-        Close each connection once the bytes it has buffered are sent.
-        """
-        for protocol in list(self.connections):
-            if protocol.transport is not None:
-                # A transport waits for its producer, who may never end.
-                protocol.transport.unregisterProducer()
-                protocol.transport.loseConnection()
 
 
 class Listener(Service):
@@ -525,9 +551,12 @@ def _whyNot(error: BaseException | None) -> str:
     return f"cannot listen on {where} ({error.socketError}); choose {another}"
 
 
-def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) -> None:
+def stopOnSignals(
+    reactor: Any, service: KtcpService, signals: Collection[signal.Signals] = STOPPING
+) -> None:
     """
-    Have SIGTERM and SIGINT stop a running reactor, and nothing else.
+    Have SIGTERM and SIGINT stop a running reactor, and nothing else.  The
+    second one has the service wait for nobody.
 
     The reactor's own handlers do that too, but twistd and twist then kill
     themselves with the same signal, so that a clean stop looks like a crash
@@ -543,9 +572,14 @@ def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) 
         reactor.callFromThread(stopNow, number)
 
     def stopNow(number: int) -> None:
-        with suppress(ReactorNotRunning):  # The second signal: it stops already.
+        name = signal.Signals(number).name
+        try:
             reactor.stop()
-            _log.info("ktcp: stopping on {name}", name=signal.Signals(number).name)
+        except ReactorNotRunning:  # It stops already.
+            _log.info("ktcp: {name} again: waiting for nobody", name=name)
+            service.hurry()
+        else:
+            _log.info("ktcp: stopping on {name}", name=name)
 
     def ignore() -> None:
         # Python puts the default handlers back as it ends, so that one more

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from ktcp.counters import UNREAD, statusColumn
 
@@ -373,6 +373,62 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
+
+
+class Lease(Protocol):
+    """
+    What an answer rests on.
+
+    @ivar until: How long it is good, on the clock of its owner, who may end it
+        sooner.
+    """
+
+    until: float
+
+
+class Standing(Response):
+    """
+    An answer that stands, for every request with the same head, until its lease
+    ends: the protocol gives it again without asking the handler, and the bytes
+    it was rendered to are shared by all connections (bench/macro, C{file1k}).
+    """
+
+    __slots__ = ("_data", "_date", "_lease", "_seconds")
+
+    def __init__(self, answer: Response, lease: Lease, seconds: Callable[[], float]) -> None:
+        """
+        @param answer: With a body of bytes.
+        @param seconds: Tells the time for the lease.
+        """
+        self.head = answer.head
+        self.body = answer.body
+        self.trailers = None
+        self._lease = lease
+        self._seconds = seconds
+        self._data = b""
+        self._date: bytes | None = None
+
+    @property
+    def isCurrent(self) -> bool:
+        """
+        Whether it still stands.
+        """
+        return self._lease.until > self._seconds()
+
+    def again(self, date: bytes) -> bytes | None:
+        """
+        @return: What it was rendered to on this C{date}, if it still stands.
+        """
+        if date is self._date and self._lease.until > self._seconds():
+            return self._data
+        return None
+
+    def keep(self, data: bytes, date: bytes) -> None:
+        """
+        Remember what it was rendered to.
+        """
+        self._data = data
+        self._date = date
 
 
 class ResponseHead:

@@ -69,9 +69,10 @@ from ktcp.http.message import (
     Request,
     RequestHead,
     Response,
+    Standing,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IRefusingFactory
+from ktcp.interfaces import IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -97,13 +98,17 @@ _LINGERING = State.LINGERING
 _CLOSED = State.CLOSED
 
 
+# Seconds for which a connection has been idle when it is closed in a drain.
+DRAIN_IDLE = 1.0
+
+
 class BodyAbandoned(Exception):
     """
     The body was asked for after its request had been answered.
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -138,6 +143,7 @@ class HTTPProtocol(Protocol):
         # when the gate was shut, as the wheel tells the time.
         self._wheel = factory.wheel
         self._since = 0
+        self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
         self._record: Recorder | None = None
@@ -146,6 +152,9 @@ class HTTPProtocol(Protocol):
             # one has to be told to it.
             self._record = factory.accessLog.recorder(factory.handler)
             self._handler = self._record.handle
+        # The last head whose answer stands, and that.
+        self._stoodHead: RequestHead | None = None
+        self._stood: Standing | None = None
         # For this request.
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
@@ -176,7 +185,18 @@ class HTTPProtocol(Protocol):
             head = self._connection.repeated(data)
             if head is not None:
                 # What L{_advance} would do, less what it does in case of more.
-                answer = self._handleAtOnce(head, self._renderer.date())
+                date = self._renderer.date()
+                stood = self._stood
+                if stood is not None and head is self._stoodHead and self._left > 1:
+                    answer = stood.again(date)
+                    if answer is not None:
+                        self._left -= 1
+                        if self._count is not None:
+                            self._count(head.row + stood.head.column)
+                        self._since = self._wheel.now
+                        self.transport.write(answer)
+                        return
+                answer = self._handleAtOnce(head, date)
                 if answer is not None:
                     self.transport.write(answer)
                     if self._state is _CLOSED:
@@ -253,6 +273,34 @@ class HTTPProtocol(Protocol):
         """
         The transport is about to tell L{connectionLost}.
         """
+
+    def drain(self) -> None:
+        """
+        See L{IDrainable}.  A connection is idle if it has been of no use for a
+        second: on one that has just been, a request may be on its way.
+        """
+        if self._state is State.LINGERING or self._state is State.CLOSED:
+            return
+        self._draining = True
+        if self._state is State.DISCARDING:
+            self._linger()
+            return
+        if self._state is not State.IDLE:
+            # What has been asked for is answered with C{Connection: close},
+            # unless that head has gone.
+            if self._head is not None:
+                self._head = self._head.closing()
+            return
+        self._stood = None
+        # In the way of the class's own, which so need not look whether to.
+        handleAtOnce, handle = self._handleAtOnce, self._handle
+        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
+        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        due = self.due()
+        if due is not None and due <= self._wheel.now and not self._connection.waiting:
+            self._close()
+        else:
+            self._wheel.watch(self)
 
     # Requests, one by one.
 
@@ -342,9 +390,12 @@ class HTTPProtocol(Protocol):
                 or response.body.__class__ is not bytes
                 or response.trailers is not None
             ):
-                self._await(response)
-                return None
-            answer, closes = self._renderer.whole(head, response, date)
+                if response.__class__ is not Standing:
+                    self._await(response)
+                    return None
+                answer, closes = self._stand(head, response, date)
+            else:
+                answer, closes = self._renderer.whole(head, response, date)
         except Exception:
             self._handlerFailed(Failure())
             return None
@@ -357,6 +408,21 @@ class HTTPProtocol(Protocol):
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
+
+    def _stand(self, head: RequestHead, response: Standing, date: bytes) -> tuple[bytes, bool]:
+        """
+        Render an answer that stands, unless another connection has done so.
+        """
+        answer, closes = response.again(date), False
+        if answer is None:
+            answer, closes = self._renderer.whole(head, response, date)
+            if closes:
+                return answer, True
+            response.keep(answer, date)
+        if self._record is None:
+            # The handler is how the access log hears of requests.
+            self._stoodHead, self._stood = head, response
+        return answer, False
 
     def _handle(self, head: RequestHead) -> bool:
         """
@@ -606,6 +672,7 @@ class HTTPProtocol(Protocol):
         assert self._sender is not None
         self._pending = self._producer = None
         data, closes = self._sender.end()
+        closes = closes or self._draining
         self._sender = None
         if self._record is not None:
             self._record.ended(True)
@@ -809,6 +876,8 @@ class HTTPProtocol(Protocol):
             seconds = limits.idle
             if self._headSince is not None:
                 since, seconds = self._headSince, limits.headTime
+            if self._draining and not self._connection.waiting:
+                seconds = DRAIN_IDLE
         elif self._state is State.DISCARDING or self._wanted is not None:
             seconds = limits.bodyGrace + self._taken / limits.bodyRate
         elif self._state is State.HANDLING:

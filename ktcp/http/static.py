@@ -26,7 +26,7 @@ from ktcp.http.conditions import isPlain, precondition, rangeHolds
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
-from ktcp.http.message import Headers, HTTPError, Request, Response, reasonPhrase
+from ktcp.http.message import Headers, HTTPError, Request, Response, Standing, reasonPhrase
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
 from ktcp.http.variants import Entry, Loader, Signature, Variant
@@ -39,9 +39,12 @@ _KNOWN = frozenset(
 )
 
 # Answers that are kept, by the bytes of the request's head, and the longest of
-# those: 2 MiB at the worst.  They hold no file that the cache does not hold.
+# those: 2 MiB at the worst.  They hold no file that the cache does not hold, but
+# of files up to so many bytes what was sent, head and all: 4 MiB more.  Beyond
+# that, putting head and file together is little beside sending them.
 _ANSWERS = 1024
 _LONGEST = 2048
+_STANDING = 4096
 
 
 def _plainly(status: int, *headers: tuple[bytes, bytes]) -> Response:
@@ -194,8 +197,7 @@ class StaticFiles:
             except _Changed:
                 entry.until = 0.0
                 continue
-            self._keep(request, names, entry, answer)
-            return answer
+            return self._keep(request, names, entry, answer)
         # Somebody writes to it as fast as we look.
         raise HTTPError(503)
 
@@ -227,9 +229,11 @@ class StaticFiles:
 
     def _keep(
         self, request: Request, names: Sequence[bytes], entry: Entry, answer: Response
-    ) -> None:
+    ) -> Response:
         """
         Keep an answer, if it is for every request with such a head.
+
+        @return: What to answer with.
         """
         raw = request.head.raw
         if (
@@ -238,10 +242,13 @@ class StaticFiles:
             or not (isPlain(request.headers) or answer.status == 304)
             or self._cache.get(tuple(names)) is not entry
         ):
-            return
+            return answer
         if len(self._answers) >= _ANSWERS:
             del self._answers[next(iter(self._answers))]
+        if len(answer.body) <= _STANDING:
+            answer = Standing(answer, entry, self._seconds)
         self._answers[raw] = entry, answer
+        return answer
 
     def _forget(self, entry: Entry) -> None:
         """

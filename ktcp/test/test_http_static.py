@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, StaticFiles
 from ktcp.http import static
+from ktcp.http.accesslog import AccessLog
 from ktcp.http.dates import formatDate
 from ktcp.http.door import Door
 from ktcp.http.limits import Limits
@@ -533,6 +534,54 @@ class CacheTests(StaticTestCase):
         head = Door(Limits()).admit(request("/a.txt"))
         asked: Any = Request(head, None, None)  # type: ignore[arg-type]
         self.assertIs(self.files(asked), self.files(asked))
+
+    def test_stands(self) -> None:
+        """
+        On one connection an answer is given again without a look at the file,
+        until the cache's second is over: then a changed file is served changed.
+        """
+        connection = MemoryConnection(self.factory)
+        asked = request("/a.txt")
+        for _ in range(5):
+            connection.send(asked)
+        before = connection.received
+        (self.root / "a.txt").write_bytes(b"changed")
+        connection.send(asked)
+        self.clock.advance(1.0)
+        connection.send(asked)
+        bodies = [each.body for each in parseResponses(connection.received, closed=False)]
+        self.assertEqual(len(parseResponses(before, closed=False)), 5)
+        self.assertEqual(bodies, [bodies[0]] * 6 + [b"changed"])
+
+    def test_standsForItsHead(self) -> None:
+        """
+        What stands for one request is no answer to another on the connection,
+        nor to one in the same packet.
+        """
+        connection = MemoryConnection(self.factory)
+        one, other, head = request("/a.txt"), request("/nothere"), request("/a.txt", method="HEAD")
+        for asked in [one, one, one, other, other, one + other, other, head, head, head, one, one]:
+            connection.send(asked)
+        methods = [b"GET"] * 8 + [b"HEAD"] * 3 + [b"GET"] * 2
+        answers = parseResponses(connection.received, methods=methods, closed=False)
+        statuses = [each.status for each in answers]
+        self.assertEqual(statuses, [200] * 3 + [404] * 2 + [200, 404, 404] + [200] * 5)
+        self.assertEqual([each.body for each in answers[8:11]], [b""] * 3)
+
+    def test_standingIsLogged(self) -> None:
+        """
+        The access log has a line for each answer, also for one that stands.
+        """
+        path = self.root / "log"
+        log = AccessLog(str(path), reactor=self.clock)
+        self.addCleanup(log.close)
+        factory = HTTPFactory(self.files, accessLog=log, reactor=self.clock)
+        connection = MemoryConnection(factory)
+        for _ in range(5):
+            connection.send(request("/a.txt"))
+        connection.lose()
+        log.flush()
+        self.assertEqual(len(path.read_bytes().splitlines()), 5)
 
 
 class TransferTests(StaticTestCase):

@@ -60,6 +60,8 @@ class OptionsTests(SynchronousTestCase):
                 "bound": False,
                 "limit-connections": 10_240,
                 "limit-client-connections": 1_024,
+                "drain-delay": 0.0,
+                "drain-timeout": 25.0,
                 "http-port": 8081,
                 "http": [],
                 "no-http": False,

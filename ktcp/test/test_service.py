@@ -30,6 +30,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -37,6 +38,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ktcp import HTTPFactory, service
+from ktcp.drain import Drain
 from ktcp.echo import ChargenFactory, EchoFactory
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
@@ -408,15 +410,25 @@ class SignalTests(SynchronousTestCase):
                 if self.stops > 1:
                     raise ReactorNotRunning
 
+        class HurriedService(KtcpService):
+            hurried = 0
+
+            def __init__(self) -> None:
+                super().__init__(Context(None))
+
+            def hurry(self) -> None:
+                self.hurried += 1
+
         for number in (signal.SIGTERM, signal.SIGINT):
             for each in (signal.SIGTERM, signal.SIGINT):
                 self.addCleanup(signal.signal, each, signal.getsignal(each))
             stopping = StoppingReactor()
-            stopOnSignals(stopping)
+            service = HurriedService()
+            stopOnSignals(stopping, service)
             handler: Any = signal.getsignal(number)
             handler(number, None)
             handler(number, None)
-            self.assertEqual(stopping.stops, 2)
+            self.assertEqual((stopping.stops, service.hurried), (2, 1))
             phase, event, ignore = stopping.trigger
             self.assertEqual((phase, event), ("after", "shutdown"))
             ignore()
@@ -481,8 +493,9 @@ class RealTests(LogMixin, TestCase):
         self.addCleanup(port.stopListening)
         client = await self.connect(port.getHost().port)
         await client.got(1)
-        factory.closeConnections()
+        drained = Drain(factory.connections, reactor, 60.0).begin()
         self.assertIsInstance(await client.closed, ConnectionDone)
+        await drained
 
     async def test_limitsConnections(self) -> None:
         """
@@ -556,7 +569,7 @@ class RealTests(LogMixin, TestCase):
         factory = TrackingFactory(EchoFactory())
         protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
         self.assertEqual(len(factory.connections), 1)
-        factory.closeConnections()  # Not connected yet: left alone.
+        Drain(factory.connections, Clock(), 0.0).begin()  # Not connected yet: left alone.
         del protocol
         self.assertEqual(len(factory.connections), 0)
 

@@ -120,6 +120,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     options = optionsFor(discover(RESERVED).plugins)()
     try:
         options.parseOptions(arguments)
+        # The parent has waited.
+        options["drain-delay"] = 0.0
         layout = layoutFor(options)
         descriptor, row = orders["counters"]
         counters = Counters(layout, mapRow(descriptor, row, layout))
@@ -133,7 +135,7 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
         sys.exit(1)
     globalLogBeginner.beginLoggingTo([reporter])
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    reactor.callWhenRunning(stopOnSignals, reactor, (signal.SIGTERM,))
+    reactor.callWhenRunning(stopOnSignals, reactor, service, (signal.SIGTERM,))
     reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGUSR1,))
     reactor.callWhenRunning(reporter.report, {"ready": True})
     reactor.run()

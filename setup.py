@@ -24,7 +24,7 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"]},
+    package_data={"ktcp": ["py.typed"], "ktcp.admin": ["dashboard.*"]},
     entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
     zip_safe=False,
     install_requires=[
@@ -34,7 +34,8 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": [
+        "admin": ["prometheus-client"],
+        "test": ["prometheus-client",
             "pyhamcrest",
             "hypothesis",
             "mypy",

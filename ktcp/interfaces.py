@@ -49,6 +49,17 @@ class IRefusingFactory(Interface):
         """
 
 
+class IDescribed(Interface):
+    """
+    A protocol that can say where it stands, to C{/connections} of the admin plane.
+    """
+
+    def describe() -> Mapping[str, object]:
+        """
+        What JSON can say: C{state}, one word, and what else there is to say.
+        """
+
+
 class IDrainable(Interface):
     """
     A protocol that can end by itself; others are closed as they stand when the

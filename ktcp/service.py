@@ -27,15 +27,16 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from time import monotonic
 from types import FrameType
-from typing import Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
     IAddress,
@@ -52,10 +53,10 @@ from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
-from ktcp.counters import Census, Counters, Layout
+from ktcp.counters import Census, Counters, Layout, Snapshot
 from ktcp.dmesg import Counting, reportCounters
-from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.drain import Drain
+from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
@@ -64,6 +65,9 @@ from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import Team
+
+if TYPE_CHECKING:
+    from ktcp.admin.service import Plane
 
 _log = Logger()
 
@@ -109,6 +113,14 @@ def makeService(options: BaseOptions) -> IService:
         counters = Counters(layoutFor(options))
         service = assemble(options, reactor, counters=counters)
         reportCounters(reactor, counters.snapshot)
+        addPlane(
+            options,
+            reactor,
+            service,
+            counters.snapshot,
+            dict,
+            lambda most: succeed([service.inventory(most)]),
+        )
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
     else:
         service = assembleTeam(options, reactor)
@@ -132,6 +144,7 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     spawner = Spawner(reactor, opening, ledger, options.arguments, size, cores)
     team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
+    addPlane(options, reactor, root, ledger.snapshot, ledger.workers, spawner.connections)
     reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
@@ -176,6 +189,53 @@ def assemble(
     if not root.services:
         raise Refusal("nothing is left to serve")
     return root
+
+
+def addPlane(
+    options: BaseOptions,
+    reactor: Any,
+    root: KtcpService,
+    snapshot: Callable[[], Snapshot],
+    workers: Callable[[], Mapping[int, Snapshot]],
+    connections: Callable[[int], Deferred[Any]],
+) -> None:
+    """
+    Give the service its admin plane, if that is asked for.
+
+    @param snapshot: See, as for the others, L{Facts}.
+    @raise Refusal: Its token is no good, or a string is no endpoint.
+    """
+    if not options.hasPlane():
+        return
+    # Not for everybody who looks at --help.
+    from ktcp.admin.facts import Facts, parametersOf
+    from ktcp.admin.service import Plane, adminFactory, readToken
+
+    path = options["admin-token-file"]
+    token = None if path is None else readToken(path)
+    facts = Facts(
+        snapshot,
+        workers,
+        root.addresses,
+        connections,
+        parametersOf(options),
+        lambda: bool(root.running) and not root.draining,
+    )
+    factory = adminFactory(facts, reactor, token)
+    endpoints: list[tuple[str, IStreamServerEndpoint]] = []
+    port = options["admin-port"]
+    if port is not None:
+        # Twisted's own: what it carries is not counted.
+        endpoint = TCP4ServerEndpoint(reactor, port, interface="127.0.0.1")
+        endpoints.append((f"--admin-port {port}", endpoint))
+    for text in options["admin"]:
+        origin = f"--admin {shown(text)}"
+        endpoints.append((origin, _fromString(origin, text, reactor)))
+
+    def listen(origin: str, endpoint: IStreamServerEndpoint) -> Listener:
+        return Listener("admin", origin, endpoint, factory, reactor)
+
+    root.plane = Plane(endpoints, listen, token is not None)
 
 
 def layoutFor(options: BaseOptions) -> Layout:
@@ -255,6 +315,7 @@ class KtcpService(MultiService):
     All that is served.  If one listener cannot open, none stays open.
 
     @ivar context: What the protocols were given.
+    @ivar plane: The admin plane, if there is one.
     @ivar draining: It has begun to stop: no more is to be sent here.
     """
 
@@ -267,6 +328,7 @@ class KtcpService(MultiService):
         self.context = context
         self._counting = None if context.counters is None else Counting(context.counters)
         self.draining = False
+        self.plane: Plane | None = None
         self._drainDelay = drainDelay
         self._delay: Deferred[None] | None = None
 
@@ -282,7 +344,7 @@ class KtcpService(MultiService):
         """
         if self._counting is not None:
             self._counting.start(self.context.reactor)
-        self._orNone(super().startService)
+        self._orNone(self._startAll)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -307,10 +369,43 @@ class KtcpService(MultiService):
         for service in self:
             service.hurry()
 
+    def _startAll(self) -> None:
+        super().startService()
+        if self.plane is not None:
+            self.plane.start()
+
+    def addresses(self) -> Iterator[tuple[str, IAddress]]:
+        """
+        Where each protocol is served.
+        """
+        for protocol in self:
+            if isinstance(protocol, ProtocolService):
+                for listener in protocol:
+                    if listener.address is not None:
+                        yield listener.protocol, listener.address
+
+    def inventory(self, most: int) -> list[Mapping[str, Any]]:
+        """
+        Describe the connections of this process, so many at most.
+        """
+        from ktcp.admin.facts import inventory
+
+        return inventory(self._open(), most)
+
+    def _open(self) -> Iterator[tuple[str, Any, float]]:
+        for protocol in self:
+            if isinstance(protocol, ProtocolService):
+                name = next((listener.protocol for listener in protocol), "")
+                for each, began in list(protocol.factory.connections.items()):
+                    yield name, each, began
+
     def _stopAll(self) -> Deferred[Any]:
         if self._counting is not None:
             self._counting.stop()
         stopped: Deferred[Any] = super().stopService()
+        plane = self.plane
+        if plane is not None:
+            stopped.addBoth(lambda _: gatherResults(plane.stop()))
         return stopped
 
     def _orNone(self, start: Callable[[], None]) -> None:
@@ -385,7 +480,8 @@ class TrackingFactory:
         self._census = census
         refusing = IRefusingFactory(wrapped, None)
         self._refuse = None if refusing is None else refusing.buildRefusal
-        self.connections: WeakSet[Any] = WeakSet()
+        # When each began.
+        self.connections: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
 
@@ -422,7 +518,7 @@ class TrackingFactory:
         build = self.wrapped.buildProtocol
         protocol = self._admission.build(addr, build, self._refuse, self._census)
         if protocol is not None:
-            self.connections.add(protocol)
+            self.connections[protocol] = monotonic()
         return protocol
 
 
@@ -455,6 +551,7 @@ class Listener(Service):
         self.reactor = reactor
         self.announce = announce
         self.listening: Deferred[Any] | None = None
+        self.address: IAddress | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -504,6 +601,7 @@ class Listener(Service):
         """
         Say where, once it is true that a connection is served.
         """
+        self.address = port.getHost()
         if self.announce:
             line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
             self.reactor.callWhenRunning(_log.info, "{line}", line=line)

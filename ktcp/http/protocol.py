@@ -72,7 +72,7 @@ from ktcp.http.message import (
     Standing,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IDrainable, IRefusingFactory
+from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -108,7 +108,7 @@ class BodyAbandoned(Exception):
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDescribed, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -928,6 +928,13 @@ class HTTPProtocol(Protocol):
         if self._state is State.DISCARDING or self._wanted is not None:
             return "bodyRate"
         return "linger" if self._state is State.LINGERING else "handlerTime"
+
+    def describe(self) -> dict[str, object]:
+        """
+        See L{IDescribed}.
+        """
+        requests = self._limits.requests - self._left
+        return {"state": self._state.name.lower(), "requests": requests}
 
     # What is counted; see ktcp.counters.  What was answered at once is counted there.
 

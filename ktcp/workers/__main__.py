@@ -28,7 +28,9 @@ def main() -> NoReturn:
     Serve until told to stop, or until the parent is gone.
     """
     _, title, *arguments = sys.argv
-    orders = json.load(sys.stdin)
+    # What follows the first line is asked later, see ktcp.workers.questions.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        orders = json.loads(stdin.readline())
     endWithParent(orders["parent"], f"ktcp {title}")
     # Ctrl-C and the end of a terminal go to all processes at once; they are
     # the parent's to act on.
@@ -110,6 +112,7 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     from ktcp.options import RESERVED, Refusal, optionsFor
     from ktcp.service import assemble, layoutFor, reopenOnSignals, stopOnSignals
     from ktcp.workers.ledger import mapRow
+    from ktcp.workers.questions import Questions
     from ktcp.workers.reports import Reporter
     from ktcp.workers.sockets import Handed, InheritingReactor
 
@@ -137,6 +140,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.callWhenRunning(stopOnSignals, reactor, service, (signal.SIGTERM,))
     reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGUSR1,))
+
+    reactor.addReader(Questions(0, service.inventory, reporter.report, reactor))
     reactor.callWhenRunning(reporter.report, {"ready": True})
     reactor.run()
     sys.exit(0)

@@ -2,6 +2,7 @@
 Tests for L{ktcp.counters}, and for what is counted where.
 """
 
+import re
 from errno import ECONNABORTED, EMFILE
 
 from twisted.internet.defer import Deferred
@@ -9,8 +10,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Response
+from ktcp.admin.metrics import GAUGES, metricName
 from ktcp.counters import BOUNDS, HANDLER_SECONDS, REASONS, Census, Counters, Histogram, Layout
 from ktcp.http.limits import Limits
+from ktcp.test.support import ROOT
 from ktcp.testing import MemoryConnection, request
 
 
@@ -317,3 +320,22 @@ class HTTPTests(SynchronousTestCase):
         first.lose()
         self.assertEqual(self.value("limits", "connections"), 1)
         self.assertEqual(self.value("limits", "requests"), 1)
+
+
+class DocumentationTests(SynchronousTestCase):
+    """
+    What the reference says of counters.
+    """
+
+    def test_table(self):
+        """
+        It names each counter and metric there is, with what it means, and no other.
+        """
+        text = (ROOT / "docs" / "reference" / "counters.rst").read_text()
+        rows = re.findall(r"   \* - ``(\w+)``\n     - ``(\w+)``\n     - (.*)\n     - (.*)\n", text)
+        expected = [
+            (family.name, metricName(family), ", ".join(family.labels) or "\\ ", family.meaning)
+            for family in Layout().families
+        ]
+        self.assertEqual(rows, expected)
+        self.assertEqual(dict(re.findall(r"^``(\w+)``\n   (.*)$", text, re.M)), GAUGES)

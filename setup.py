@@ -12,6 +12,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M)
 assert VERSION is not None
 
+# What makes the codings br and zstd; gzip is Python's own.
+COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -35,7 +38,10 @@ setup(
     ],
     extras_require={
         "admin": ["prometheus-client"],
-        "test": ["prometheus-client",
+        "compress": COMPRESS,
+        "test": [
+            *COMPRESS,
+            "prometheus-client",
             "pyhamcrest",
             "hypothesis",
             "mypy",

@@ -25,6 +25,7 @@ from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
+from ktcp.logs import FORMATS
 from ktcp.parameters import Parameter
 
 
@@ -84,6 +85,13 @@ SERVICE = (
         "Bind each worker to a processor, in turn.  Otherwise the scheduler may move it.",
         False,
         None,
+    ),
+    Parameter(
+        "log-format",
+        "How twistd writes the service's log: text, or json for an object a line.",
+        "text",
+        parameters.oneOf(*FORMATS),
+        "FORMAT",
     ),
     Parameter(
         "limit-connections",

@@ -95,6 +95,17 @@ def directory(text: str) -> str:
     return os.path.abspath(text)
 
 
+def fileName(text: str) -> str:
+    """
+    Check the name of a file in some directory.
+
+    @raise ValueError: It is a path, or nothing at all.
+    """
+    if text in ("", ".", "..") or "/" in text or "\0" in text:
+        raise ValueError("the name of a file, with no slash")
+    return text
+
+
 def interface(text: str) -> str:
     """
     Check the address of a network interface: IPv4 or IPv6, scope allowed.

@@ -60,11 +60,13 @@ from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
+from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.supervisor import Supervisor
 from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
-from ktcp.workers.team import Team
+from ktcp.workers.team import STOP_WITHIN, Team
 
 if TYPE_CHECKING:
     from ktcp.admin.service import Plane
@@ -84,7 +86,15 @@ def Options() -> BaseOptions:
     are parsed; not earlier, because C{--help} needs none.
     """
     options = commandLine.Options()
-    options.whenParsed = _installReactor
+
+    def parsed() -> None:
+        _installReactor()
+        # twistd makes its log when it has read the command line; twist has an
+        # option of its own, before the word ktcp.
+        if options["log-format"] == "json" and options.parent and "logger" in options.parent:
+            options.parent["logger"] = observing(options.parent)
+
+    options.whenParsed = parsed
     return options
 
 
@@ -107,6 +117,7 @@ def makeService(options: BaseOptions) -> IService:
     """
     from twisted.internet import reactor
 
+    supervisor = Supervisor(os.environ, reactor)
     # For the workers, too, which inherit it.
     makeRoom(options["limit-connections"])
     if options["workers"] is None:
@@ -124,6 +135,8 @@ def makeService(options: BaseOptions) -> IService:
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
     else:
         service = assembleTeam(options, reactor)
+    service.supervisor = supervisor
+    reactor.callWhenRunning(supervisor.ready, "serving")
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor, service)
     return service
@@ -145,7 +158,7 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
     addPlane(options, reactor, root, ledger.snapshot, ledger.workers, spawner.connections)
-    reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
+    reactor.callWhenRunning(reloadOnSignal, reactor, root, team)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
 
@@ -170,7 +183,7 @@ def assemble(
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
     context = Context(reactor, counters=counters)
-    root = KtcpService(context, options["drain-delay"])
+    root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     # One for all: what it saves, descriptors and memory, they share.
     admission = Admission(
         options["limit-connections"], options["limit-client-connections"], counters
@@ -317,18 +330,24 @@ class KtcpService(MultiService):
     @ivar context: What the protocols were given.
     @ivar plane: The admin plane, if there is one.
     @ivar draining: It has begun to stop: no more is to be sent here.
+    @ivar supervisor: Is told what becomes of it.
     """
 
-    def __init__(self, context: Context, drainDelay: float = 0.0) -> None:
+    def __init__(
+        self, context: Context, drainDelay: float = 0.0, drainTimeout: float = 0.0
+    ) -> None:
         """
         @param drainDelay: Seconds for which it still serves when it has been
             told to stop, and says so to who asks.
+        @param drainTimeout: Seconds that connections then have to end.
         """
         super().__init__()
         self.context = context
         self._counting = None if context.counters is None else Counting(context.counters)
         self.draining = False
         self.plane: Plane | None = None
+        self.supervisor = Supervisor({}, context.reactor)
+        self._drainTimeout = drainTimeout
         self._drainDelay = drainDelay
         self._delay: Deferred[None] | None = None
 
@@ -353,6 +372,7 @@ class KtcpService(MultiService):
         @return: Fires when the last of them has.
         """
         begun, self.draining = self.draining, True
+        self.supervisor.stopping(self._drainDelay + self._drainTimeout + STOP_WITHIN)
         if begun or not self._drainDelay:
             return self._stopAll()
         _log.info("ktcp: still serving for {delay:g} s", delay=self._drainDelay)
@@ -603,24 +623,31 @@ class Listener(Service):
         """
         self.address = port.getHost()
         if self.announce:
-            line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
-            self.reactor.callWhenRunning(_log.info, "{line}", line=line)
+            fields = {"protocol": self.protocol, **placeOf(port.getHost())}
+            line = describe(fields)
+            self.reactor.callWhenRunning(
+                _log.info, "ktcp: listening {log_line}", log_line=line, **fields
+            )
         return port
 
 
-def describe(address: IAddress) -> str:
+def describe(fields: Mapping[str, str | int]) -> str:
     """
-    Describe where a listener is, in the fields that the module names.
+    Write fields as the module says.
     """
-    fields: dict[str, object]
-    if isinstance(address, (IPv4Address, IPv6Address)):
-        fields = {"transport": "tcp", "address": address.host, "port": address.port}
-    elif isinstance(address, UNIXAddress):
-        path = os.fsdecode(address.name or b"")
-        fields = {"transport": "unix", "path": path.replace("\0", "@", 1)}
-    else:
-        fields = {"transport": "other", "address": address}
     return " ".join(f"{name}={shlex.quote(str(value))}" for name, value in fields.items())
+
+
+def placeOf(address: IAddress) -> dict[str, str | int]:
+    """
+    Say where a listener is, in the fields that the module names.
+    """
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        return {"transport": "tcp", "address": address.host, "port": address.port}
+    if isinstance(address, UNIXAddress):
+        path = os.fsdecode(address.name or b"")
+        return {"transport": "unix", "path": path.replace("\0", "@", 1)}
+    return {"transport": "other", "address": str(address)}
 
 
 def _whyNot(error: BaseException | None) -> str:
@@ -699,16 +726,23 @@ def reopenOnSignals(
     """
 
     def reopen() -> None:
+        service.supervisor.reloading()
         for each in service.context.reopening:
             each()
+        service.supervisor.ready("serving")
 
-    if service.context.reopening:
+    if service.context.reopening or service.supervisor.isThere:
         for each in signals:
             signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
 
 
-def reloadOnSignal(reactor: Any, reload: Callable[[], None]) -> None:
+def reloadOnSignal(reactor: Any, service: KtcpService, team: Team) -> None:
     """
     Have SIGHUP replace the workers.
     """
+
+    def reload() -> None:
+        service.supervisor.reloading()
+        team.reload().addCallback(lambda _: service.supervisor.ready("serving"))
+
     signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))

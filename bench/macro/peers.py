@@ -136,9 +136,9 @@ def twistdWeb(endpoint: str, *options: str) -> Command:
     """
     return lambda place: [
         "env",
-        f"PYTHONPATH={place.checkout}",
+        f"PYTHONPATH={place.checkout}:{place.macro}/apps",
         f"{place.bin}/twistd",
-        *("--nodaemon", "--pidfile=", "--logfile=/dev/null", *options, "web"),
+        *("--nodaemon", "--pidfile=", "--logger=unlogged.observer", *options, "web"),
         *("--listen", f"{endpoint}:{place.port}:interface=127.0.0.1", "--path", str(place.folder)),
     ]
 
@@ -213,6 +213,25 @@ def _table(*peers: Peer) -> dict[str, Peer]:
 HTTP = _table(
     Peer("ktcp", ktcp("--no-http", "--no-echo", "--bench-port", "{port}"), _ktcpVersion),
     Peer("ktcp built-in", ktcp("--no-echo", "--http-port", "{port}"), _ktcpVersion),
+    # With all that guards and watches, and with as little of it as there is: a
+    # limit cannot be off, only so large that nothing comes near it.
+    Peer(
+        "ktcp guarded",
+        ktcp("--no-echo", "--http-port", "{port}", "--access-log", "access.log"),
+        _ktcpVersion,
+    ),
+    Peer(
+        "ktcp unguarded",
+        ktcp(
+            *("--no-echo", "--http-port", "{port}", "--limit-requests", str(2**40)),
+            *("--limit-connections", str(2**31 - 1), "--limit-client-connections", str(2**31 - 1)),
+            *(
+                f"--limit-{name}=31000000"
+                for name in ("head-time", "idle", "body-grace", "handler-time", "stall")
+            ),
+        ),
+        _ktcpVersion,
+    ),
     Peer(
         "ktcp memo off",
         ktcp("--no-http", "--no-echo", "--bench-port", "{port}", "--bench-plain"),

@@ -117,6 +117,13 @@ _CLOSES = {"http.server": "speaks HTTP/1.0 and closes after each answer"}
 ROWS = (
     Row("keepalive", "keep-alive GET, 20 connections", Wrk(HELLO), _ALL, _CLOSES),
     Row(
+        "guarded",
+        "keep-alive GET with limits and access log, 20 connections",
+        Wrk(HELLO),
+        ("ktcp guarded", "ktcp unguarded"),
+        subject="ktcp guarded",
+    ),
+    Row(
         "pipelined",
         "pipelined by 16, 20 connections",
         Wrk(HELLO, pipelined=16),
@@ -230,6 +237,7 @@ BARS = (
     Bar("keepalive", "uvicorn httptools", least=2.5),
     Bar("keepalive", "twisted.web", least=10),
     Bar("keepalive", "uvicorn h11", least=12),
+    Bar("guarded", "ktcp unguarded", least=0.95),
     Bar("pipelined", "nginx", least=2.0),
     Bar("targets", "uvicorn httptools", least=1.0),
     Bar("cookies", "uvicorn h11", least=2.5),

@@ -22,6 +22,7 @@ protocol, where it would cost a call for each read and hide half-closing.
 
 from __future__ import annotations
 
+import ctypes
 import resource
 from collections.abc import Callable
 from socket import AF_INET6, inet_ntoa, inet_pton
@@ -54,6 +55,10 @@ _SPARE = 256
 
 # RFC 4291, 2.5.5.2: how a socket for both kinds shows an IPv4 client.
 _MAPPED = bytes(10) + b"\xff\xff"
+
+# A crowd is at least so many connections; it has gone when this part is left.
+_CROWD = 1_000
+_REST = 1 / 16
 
 Build = Callable[[IAddress], IProtocol | None]
 
@@ -107,6 +112,8 @@ class Admission:
         self.refused = 0
         self._counters = counters
         self._refusing = 0
+        # The most there were since memory was given back.
+        self._peak = 0
         self._ofClient: dict[str | bytes, int] = {}
 
     def build(
@@ -137,6 +144,8 @@ class Admission:
         protocol = build(address)
         if protocol is not None:
             self.count += 1
+            if self.count > self._peak:
+                self._peak = self.count
             if client is not None:
                 self._ofClient[client] = alike + 1
             if census is not None:
@@ -150,6 +159,9 @@ class Admission:
         if census is not None:
             census.ended(_named(reason))
         self.count -= 1
+        if self._peak >= _CROWD and self.count < self._peak * _REST:
+            self._peak = self.count
+            giveBack()
         if client is None:
             return
         alike = self._ofClient[client] - 1
@@ -218,6 +230,18 @@ class _Place:
         leave, self._leave = self._leave, None
         if leave is not None:
             leave(reason, *self._arguments)
+
+
+def giveBack() -> None:
+    """
+    Give the memory of a crowd that has gone back to the kernel.
+
+    What is freed between things that stay is kept by glibc, for ever, unless it
+    is asked (malloc_trim(3)); that is a few milliseconds once per crowd.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # musl's does it by itself.
+        trim(0)
 
 
 def makeRoom(connections: int) -> int:

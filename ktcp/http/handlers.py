@@ -69,7 +69,7 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
 
 
 # Parameters that say nothing without the root.
-_OF_FILES = ("no-listing", "hidden", "follow-symlinks", "cache-control")
+_OF_FILES = ("index", "no-listing", "hidden", "follow-symlinks", "cache-control", "no-compress")
 
 
 def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
@@ -78,10 +78,12 @@ def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
     try:
         return StaticFiles(
             parameters["root"],
+            index=parameters["index"] or ("index.html",),
             listing=not parameters["no-listing"],
             hidden=parameters["hidden"],
             followSymlinks=parameters["follow-symlinks"],
             cacheControl=parameters["cache-control"],
+            compress=not parameters["no-compress"],
             reactor=context.reactor,
         )
     except OSError as error:

@@ -36,17 +36,19 @@ class HTTPError(Exception):
 
     @ivar status: The status of the answer, 400 to 599.
     @ivar reason: One sentence for the client.
+    @ivar headers: What the answer's have besides: Allow, Retry-After and the like.
     """
 
-    def __init__(self, status: int, reason: str = "") -> None:
+    def __init__(self, status: int, reason: str = "", headers: HeadersLike | None = None) -> None:
         """
-        @raise ValueError: The status is that of no error.
+        @raise ValueError: The status is that of no error, or a header would split.
         """
         if not 400 <= status <= 599:
             raise ValueError(f"not the status of an error: {status!r}")
         super().__init__(status, reason)
         self.status = status
         self.reason = reason
+        self.headers = Headers.of(headers)
 
 
 class BadRequest(HTTPError):

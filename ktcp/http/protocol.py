@@ -53,6 +53,7 @@ from ktcp.counters import (
 )
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
 from ktcp.http.accesslog import AccessLog, Recorder
+from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
 from ktcp.http.deadlines import Wheel
@@ -413,6 +414,8 @@ class HTTPProtocol(Protocol):
         """
         Render an answer that stands, unless another connection has done so.
         """
+        if not head.framing.keepAlive:
+            return self._renderer.whole(head, response, date)
         answer, closes = response.again(date), False
         if answer is None:
             answer, closes = self._renderer.whole(head, response, date)
@@ -1002,6 +1005,7 @@ class HTTPFactory(Factory):
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
         counters: Counters | None = None,
+        compress: Compression | bool = False,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
@@ -1014,6 +1018,8 @@ class HTTPFactory(Factory):
             L{ktcp.endpoint.admission}.
         @param counters: Count requests here; to have connections counted too,
             C{attach} it to the reactor.
+        @param compress: Compress what the handler answers.  Not where it says
+            back what it was asked beside a secret, or size tells that (BREACH).
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
         @raise ValueError: The Server header would split, or a number is not
@@ -1021,6 +1027,9 @@ class HTTPFactory(Factory):
         """
         if server is not None:
             Headers.of({"Server": server})
+        if compress:
+            compression = Compression() if compress is True else compress
+            handler = Compressing(handler, compression, lambda: self.reactor)
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
@@ -1037,16 +1046,23 @@ class HTTPFactory(Factory):
         self._wheel: Wheel | None = None
 
     @property
+    def reactor(self) -> IReactorTime:
+        """
+        The reactor that was given, or the global one.
+        """
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = cast(IReactorTime, reactor)
+        return self._reactor
+
+    @property
     def wheel(self) -> Wheel:
         """
         Keeps the deadlines of all connections.
         """
         if self._wheel is None:
-            if self._reactor is None:
-                from twisted.internet import reactor
-
-                self._reactor = cast(IReactorTime, reactor)
-            self._wheel = Wheel(self._reactor)
+            self._wheel = Wheel(self.reactor)
         return self._wheel
 
     def acceptableProtocols(self) -> list[bytes]:

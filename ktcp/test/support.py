@@ -36,6 +36,19 @@ from ktcp.trace.doctor import CLONE_NEWNET, unshareNetwork
 ROOT = Path(ktcp.__file__).parent.parent
 BIN = Path(sys.executable).parent
 
+# What systemd does: a socket at 3, and the environment that says so.
+ACTIVATE = """
+import os, socket, sys
+kind, address, *command = sys.argv[1:]
+listener = socket.socket(getattr(socket, kind))
+listener.bind(("127.0.0.1", 0) if kind == "AF_INET" else address)
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="echo")
+os.execv(command[0], command)
+"""
+
 
 class Child(ProcessProtocol):
     """

@@ -222,6 +222,27 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual(1, doors.count)
         self.assertIsNone(self.connect(doors, "10.0.0.1", lambda address: None))
 
+    def test_crowd(self) -> None:
+        """
+        Memory is given back once when most of a crowd has left, and not for a
+        few connections.
+        """
+        given: list[int] = []
+        doors = Admission()
+        self.patch(admission, "_CROWD", 8)
+        self.patch(admission, "giveBack", lambda: given.append(doors.count))
+        for size, expected in ((7, []), (8, [0]), (8, [0, 0])):
+            crowd = [self.connect(doors, "10.0.0.1") for _ in range(size)]
+            for each in crowd:
+                each.connectionLost()
+            self.assertEqual(expected, given)
+
+    def test_givesBack(self) -> None:
+        """
+        The C library takes the request, or there is none to make.
+        """
+        self.assertIsNone(admission.giveBack())
+
     def test_positive(self) -> None:
         """
         A limit that lets nobody in raises.

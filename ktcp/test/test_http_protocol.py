@@ -4,6 +4,8 @@ Tests for L{ktcp.http.protocol}: connections in memory, with the real framing.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
@@ -15,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from ktcp import HTTPFactory, Response
 from ktcp.http.limits import Limits
-from ktcp.http.message import BodyTooLarge, HTTPError
+from ktcp.http.message import BodyTooLarge, HTTPError, Standing
 from ktcp.testing import MemoryConnection, parseResponses, request
 
 
@@ -1341,6 +1343,20 @@ class RequestsTests(Harness):
         response = self.onlyResponse()
         self.assertEqual(response.body, b"all of it")
         self.assertEqual(response.headers.get(b"connection"), b"close")
+        self.assertFinished()
+
+    def test_standing(self):
+        """
+        Answers that stand, and are sent over again, count as any.
+        """
+        standing = Standing(
+            Response(200, b"over and over"), SimpleNamespace(until=60.0), lambda: 0.0
+        )
+        self.serve(lambda request: standing, requests=5)
+        for _ in range(6):
+            self.connection.send(request())
+        closing = [answer.headers.get(b"connection") for answer in self.responses()]
+        self.assertEqual(closing, [None] * 4 + [b"close"])
         self.assertFinished()
 
     def test_lingersBriefly(self):

@@ -55,6 +55,7 @@ class OptionsTests(SynchronousTestCase):
             dict(options),
             {
                 "interface": "127.0.0.1",
+                "log-format": "text",
                 "backlog": 4096,
                 "workers": None,
                 "bound": False,

@@ -538,12 +538,6 @@ class FakeTransport:
         """
         self.written += data
 
-    def closeStdin(self) -> None:
-        """
-        Mark the end.
-        """
-        self.written += b"EOF"
-
     def signalProcess(self, name: str) -> None:
         """
         Keep it; twice is too late.
@@ -584,9 +578,28 @@ class WorkerTests(TeamMixin, SynchronousTestCase):
 
     def test_orders(self) -> None:
         """
-        It is told what to do, and that this was all.
+        It is told what to do, in a line.
         """
-        self.assertEqual(self.transport.written, b'{"a": 1}EOF')
+        self.assertEqual(self.transport.written, b'{"a": 1}\n')
+
+    def test_asked(self) -> None:
+        """
+        It tells of its connections when it is asked; one that hangs, or ends, has none, and
+        an answer that comes too late is nobody's.
+        """
+        clock = Clock()
+        first, second = self.worker.ask(5, clock), self.worker.ask(6, clock)
+        self.assertIn(b'{"ask": 1, "most": 5}\n{"ask": 2, "most": 6}\n', self.transport.written)
+        self.report(answer=2, rows=[{"peer": "a"}])
+        self.assertEqual(self.successResultOf(second), [{"peer": "a"}])
+        clock.advance(2)
+        self.assertEqual(self.successResultOf(first), [])
+        self.report(answer=1, rows=[{"peer": "b"}])
+        third = self.worker.ask(7, clock)
+        self.report(ready=True)
+        self.end(ProcessDone(0))
+        self.assertEqual(self.successResultOf(third), [])
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
         """

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.process import reapAllProcesses
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -230,7 +230,7 @@ class Team(Service):
         """
         self._posts = [Post(each, spawn, reactor, drainTimeout) for each in range(1, size + 1)]
         self._reactor = reactor
-        self._rolling = False
+        self._rolling: Deferred[None] = succeed(None)
         self._again = False
 
     def startService(self) -> None:
@@ -276,22 +276,31 @@ class Team(Service):
         for post in self._posts:
             post.hurry()
 
-    def reload(self) -> None:
+    def reload(self) -> Deferred[None]:
         """
         Replace the workers one by one; and again, if that is asked for while
         it goes on.
+
+        @return: Fires when that is over; a new one each time.
         """
         self._again = True
-        if not self._rolling:
-            Deferred.fromCoroutine(self._roll()).addErrback(
+        if self._rolling.called:
+            self._rolling = Deferred.fromCoroutine(self._roll())
+            self._rolling.addErrback(
                 lambda failure: _log.failure("ktcp: replacing the workers", failure)
             )
+        over: Deferred[None] = Deferred()
+
+        def tell(_: None) -> None:
+            over.callback(None)
+
+        self._rolling.addCallback(tell)
+        return over
 
     async def _roll(self) -> None:
         """
         Replace the workers while that is wanted and goes well.
         """
-        self._rolling = True
         try:
             while self._again:
                 self._again = False
@@ -304,8 +313,6 @@ class Team(Service):
             # What made it fail would make the others fail.
             if self.running:
                 _log.error("ktcp: {error}; the workers that serve stay", error=error)
-        finally:
-            self._rolling = False
 
 
 def _end(worker: Working) -> Deferred[None]:

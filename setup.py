@@ -29,7 +29,7 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"]},
+    package_data={"ktcp": ["py.typed"], "ktcp.admin": ["dashboard.*"]},
     entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
     zip_safe=False,
     install_requires=[
@@ -39,6 +39,7 @@ setup(
         "pyopenssl",
     ],
     extras_require={
+        "admin": ["prometheus-client"],
         "compress": COMPRESS,
         # A load generator that draws: the curve on a terminal, and --png.
         "load": LOAD,
@@ -48,7 +49,7 @@ setup(
             *LOAD,
             # matplotlib for ktcp-load's pictures, numpy as the judge of its statistics, and
             # python-pcapng of the files that ktcp capture writes.
-            *("matplotlib", "numpy", "python-pcapng"),
+            *("matplotlib", "numpy", "prometheus-client", "python-pcapng"),
             *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
         ],
         "docs": ["sphinx", "furo"],

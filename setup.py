@@ -12,6 +12,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M)
 assert VERSION is not None
 
+# What makes the codings br and zstd; gzip is Python's own.
+COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -33,7 +36,24 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier", "numpy"],
+<<<<<<< HEAD
+        "test": [
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its statistics.
+            *("hdrhistogram", "rich", "matplotlib", "numpy"),
+=======
+        "compress": COMPRESS,
+        "test": [
+            *COMPRESS,
+            "pyhamcrest",
+            "hypothesis",
+            "mypy",
+            "mypy-zope",
+            "ruff",
+            "build",
+            "towncrier",
+>>>>>>> 7ec359d7f85f14c98ca4f208b8f1e593eccd799e
+        ],
         "docs": ["sphinx", "furo"],
         # A load generator that draws: the curve on a terminal, and --png.
         "load": ["hdrhistogram", "rich"],

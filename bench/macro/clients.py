@@ -16,13 +16,14 @@ import math
 import re
 import selectors
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Protocol
 
-from bench.macro.peers import MACRO
+from bench.macro.peers import CHECKOUT, MACRO
 from bench.macro.processes import (
     ALL_CORES,
     CLIENT_CORES,
@@ -31,6 +32,7 @@ from bench.macro.processes import (
     Server,
     runClient,
 )
+from ktcp.load.result import Result
 
 # wrk looks whether to stop only every 100 ms, and for the first time after 600.
 SHORTEST_WRK_SECONDS = 0.6
@@ -150,21 +152,22 @@ def withCost(sample: Sample, run: ClientRun) -> Sample:
     return sample
 
 
-def readAnswer(stream: BinaryIO, body: bytes) -> None:
+def readAnswer(stream: BinaryIO, body: bytes, status: int = 200) -> None:
     """
-    Read one answer, which is to be a 200 with this body.
+    Read one answer, which is to have this status and this body.
 
     @raise WrongAnswer: It is another one.
     """
-    status = stream.readline()
-    if status[:13] not in (b"HTTP/1.1 200 ", b"HTTP/1.0 200 "):
-        raise WrongAnswer(f"not 200 but {status!r}")
-    length = -1
+    line = stream.readline()
+    if line[:13] not in (b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status):
+        raise WrongAnswer(f"not {status} but {line!r}")
+    # An answer 304 has no body, whatever length it names (RFC 9110, 15.4.5).
+    length = -1 if status != 304 else 0
     for line in stream:
         if line == b"\r\n":
             break
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
+        if name.lower() == b"content-length" and status != 304:
             length = int(value)
     if length != len(body):
         raise WrongAnswer(f"Content-Length {length}, not {len(body)}")
@@ -199,6 +202,7 @@ class Wrk:
         if the script is C{varied}.
     @ivar pipelined: How many of them at a time.
     @ivar share: The server may use all cores, and so may wrk.
+    @ivar status: What every answer is to have.
     """
 
     request: bytes
@@ -207,6 +211,7 @@ class Wrk:
     pipelined: int = 1
     script: str = "fixed"
     share: bool = False
+    status: int = 200
 
     @property
     def tool(self) -> str:
@@ -217,7 +222,7 @@ class Wrk:
         asked = [self.request.replace(b"{n}", b"%09d" % n) for n in range(2 * self.pipelined)]
         with conversation(server, b"".join(asked)) as stream:
             for _ in asked:
-                readAnswer(stream, self.body)
+                readAnswer(stream, self.body, self.status)
 
     def measure(self, server: Server, seconds: float) -> Sample:
         seconds = max(seconds, SHORTEST_WRK_SECONDS)
@@ -310,6 +315,80 @@ class Echoload:
 
 
 @dataclass(frozen=True)
+class KtcpLoad:
+    """
+    ktcp-load of this checkout, one process.
+
+    @ivar mode: Its subcommand: C{http} or C{echo}.
+    @ivar options: More of its options.
+    """
+
+    mode: str
+    options: tuple[str, ...] = ()
+    body: bytes = b"Hello World!"
+
+    @property
+    def tool(self) -> str:
+        return " ".join(["ktcp-load", self.mode, *self.options])
+
+    def check(self, server: Server) -> None:
+        if self.mode == "http":
+            with conversation(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as stream:
+                readAnswer(stream, self.body)
+
+    def run(self, server: Server, seconds: float, *more: str) -> tuple[Result, ClientRun]:
+        """
+        Run it once.
+
+        @raise ClientFailed: It ended without a result.
+        """
+        target = f"127.0.0.1:{server.port}"
+        if self.mode == "http":
+            # A wrong body is an error: it never counts as an answer.
+            more = ("--expect-regex", f"^{re.escape(self.body.decode())}\\s*$", *more)
+            target = f"http://{target}/"
+        with NamedTemporaryFile(suffix=".json") as file:
+            run = runClient(
+                server,
+                [
+                    *(sys.executable, "-m", "ktcp.load", self.mode, target, *self.options),
+                    *("--quiet", "--json", file.name, *more),
+                ],
+                seconds,
+                environment={"PYTHONPATH": str(CHECKOUT)},
+            )
+            return Result.fromJSON(file.read()), run
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        result, run = self.run(server, seconds, "-d", f"{seconds:g}s")
+        return parseResult(result, run)
+
+
+def parseResult(result: Result, run: ClientRun) -> Sample:
+    """
+    Take the figures of a result.
+
+    Processor time is over the seconds that ktcp-load measured and warmed up: what
+    Python takes to start is not load.
+    """
+    total = result.histograms["total"]
+    seconds = result.elapsed + result.plan.warmup
+    figures = {
+        "rate": result.rate,
+        "count": float(result.counts.good),
+        "p50Us": total.percentiles["p50"] / 1000,
+        "p99Us": total.percentiles["p99"] / 1000,
+        "meanUs": total.mean / 1000,
+        "maxUs": total.max / 1000,
+        "clientCpu": sum(result.generator.cpu) / result.elapsed,
+        "serverCpu": run.serverSeconds / seconds,
+    }
+    if run.serverSeconds:
+        figures["perCpu"] = result.counts.good * seconds / result.elapsed / run.serverSeconds
+    return Sample(figures, {f"{kind} errors": n for kind, n in result.errors.items()})
+
+
+@dataclass(frozen=True)
 class IdleConnections:
     """
     Many connections that each made one request and then stay open.
@@ -335,8 +414,13 @@ class IdleConnections:
     def measure(self, server: Server, seconds: float) -> Sample:
         before = server.pss()
         with ExitStack() as stack, selectors.EpollSelector() as closed:
-            for _ in range(self.connections):
-                connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+            for number in range(self.connections):
+                # From several clients: ktcp has a limit for one.
+                connection = socket.create_connection(
+                    ("127.0.0.1", server.port),
+                    PATIENCE_SECONDS,
+                    (f"127.0.0.{number % 32 + 1}", 0),
+                )
                 stack.enter_context(connection)
                 connection.sendall(self.request)
                 with connection.makefile("rb") as stream:

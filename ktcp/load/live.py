@@ -112,22 +112,19 @@ class Panel:
         """
         The panel of a moment.
         """
-        from rich.console import Group
         from rich.panel import Panel as Frame
         from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
         warming = progress.elapsed < 0
         state = "warming up" if warming else f"{progress.elapsed:.0f} s"
-        return Frame(
-            Group(
-                ProgressBar(total=1.0, completed=progress.share, pulse=False),
-                Text(figuresText(progress), style="bold red" if progress.errors else "bold"),
-                Text(curve(self._rates), style="cyan", no_wrap=True),
-            ),
-            title=f"ktcp-load, {state}",
-            title_align="left",
-        )
+        # Not a Group: there a bar, which ends no line, runs into what follows.
+        rows = Table.grid(expand=True)
+        rows.add_row(ProgressBar(total=1.0, completed=progress.share, pulse=False))
+        rows.add_row(Text(figuresText(progress), style="bold red" if progress.errors else "bold"))
+        rows.add_row(Text(curve(self._rates), style="cyan", no_wrap=True))
+        return Frame(rows, title=f"ktcp-load, {state}", title_align="left")
 
 
 def _silent(progress: Progress) -> None:

@@ -160,9 +160,10 @@ def percentileChart(result: Result) -> str:
     high = max(max(ends) * 1.2, 20.0)
     ticks = [(1.0, "0%"), *([(2.0, "50%")] if high < 1e5 else [])]
     for nines in range(1, math.floor(math.log10(high)) + 1):
-        ticks.append((10.0**nines, f"{100 - 100 / 10**nines:.{max(nines - 2, 0)}f}%"))
-    # Beyond six nines the texts would run into each other.
-    x = svg.Axis("percentile", 1.0, high, ticks[:7], log=True)
+        # Beyond five nines the texts would run into each other.
+        text = f"{100 - 100 / 10**nines:.{max(nines - 2, 0)}f}%" if nines < 6 else ""
+        ticks.append((10.0**nines, text))
+    x = svg.Axis("percentile", 1.0, high, ticks, log=True)
     y = svg.logarithmic("latency", [b for line in lines for _, b in line.points], tick)
     rows = []
     for place, _ in lines[0].points:

@@ -27,7 +27,7 @@ _DPI = 110
 def _finish(figure: Any, title: str, path: Path) -> None:
     figure.suptitle(title, fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, dpi=_DPI)
+    figure.savefig(path, dpi=_DPI, format="png")
     pyplot.close(figure)
 
 

@@ -32,8 +32,9 @@ PRECISION = 0.05
 # a factor of 2 to 5% four or five rates, each asked up to three times.
 MOST_RUNS = 40
 
-# A rate is held, or not, when this many of its runs say so: one alone may be noise.
-AGREEING = 2
+# A rate holds when two of its runs held, and does not when three did not: what disturbs a
+# machine makes a run slower and hardly ever faster, so a run that did not hold says less.
+HOLDING, BREAKING = 2, 3
 
 
 class Try(NamedTuple):
@@ -106,32 +107,35 @@ class Search:
             raise KeyboardInterrupt
         return made
 
-    def _holds(self, rate: float, agreeing: int = AGREEING) -> bool:
+    def _holds(self, rate: float, holding: int = HOLDING, breaking: int = BREAKING) -> bool:
         """
-        Ask until so many runs agree.
+        Ask until enough runs agree.
         """
-        votes = {True: 0, False: 0}
-        while max(votes.values()) < agreeing and self._room():
+        held = broke = 0
+        while held < holding and broke < breaking and self._room():
             made = self._once(rate)
-            votes[not made.why] += 1
-            self.found.limited = bool(made.why) and made.result.generator.limited
-        return votes[True] >= agreeing
+            if made.why:
+                broke += 1
+                self.found.limited = made.result.generator.limited
+            else:
+                held += 1
+        return held >= holding
 
     def _bracket(self, rate: float) -> tuple[float, float | None]:
         """
         Double or halve until one rate holds and its double does not.
 
-        One run decides here: what it gets wrong, the bisection asks again.
+        Fewer runs decide here than between the two: the steps are large.
         """
-        if self._holds(rate, 1):
+        if self._holds(rate, 1, 2):
             while self._room():
-                if not self._holds(2 * rate, 1):
+                if not self._holds(2 * rate, 1, 2):
                     return rate, 2 * rate
                 rate *= 2
             return rate, None
         while self._room() and rate > 1:
             rate /= 2
-            if self._holds(rate, 1):
+            if self._holds(rate, 1, 2):
                 return rate, 2 * rate
         return 0.0, rate
 

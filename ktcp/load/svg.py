@@ -170,7 +170,8 @@ def chart(
         f' data-rows="{escape(json.dumps(readable))}">',
         *_grid(x, y),
     ]
-    for place, line in enumerate(lines):
+    # The first line is what the chart is about: it lies above the others.
+    for place, line in reversed(list(enumerate(lines))):
         parts += _line(place, line, x, y)
     parts.append(f'<path class="cursor" d="M0 {_TOP}V{HEIGHT - _BOTTOM}" hidden=""/></svg>')
     names = "".join(

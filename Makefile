@@ -4,11 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-<<<<<<< HEAD
-.PHONY: run check lint types test docs dist-check check-oldest bench plot clean
-=======
-.PHONY: run check lint types test docs screenshots dist-check check-oldest bench clean
->>>>>>> 7ec359d7f85f14c98ca4f208b8f1e593eccd799e
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench plot clean
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -28,6 +28,7 @@ setup(
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
     package_data={"ktcp": ["py.typed"]},
+    entry_points={"console_scripts": ["ktcp-load = ktcp.load.__main__:main"]},
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",
@@ -36,23 +37,12 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-<<<<<<< HEAD
-        "test": [
-            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
-            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its statistics.
-            *("hdrhistogram", "rich", "matplotlib", "numpy"),
-=======
         "compress": COMPRESS,
         "test": [
             *COMPRESS,
-            "pyhamcrest",
-            "hypothesis",
-            "mypy",
-            "mypy-zope",
-            "ruff",
-            "build",
-            "towncrier",
->>>>>>> 7ec359d7f85f14c98ca4f208b8f1e593eccd799e
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # ktcp-load's own two, matplotlib for its pictures, and numpy as the judge of its figures.
+            *("hdrhistogram", "rich", "matplotlib", "numpy"),
         ],
         "docs": ["sphinx", "furo"],
         # A load generator that draws: the curve on a terminal, and --png.

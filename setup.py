@@ -30,7 +30,12 @@ setup(
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
     package_data={"ktcp": ["py.typed"], "ktcp.admin": ["dashboard.*"]},
-    entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
+    entry_points={
+        "console_scripts": [
+            "ktcp = ktcp.trace.__main__:main",
+            "ktcp-load = ktcp.load.__main__:main",
+        ]
+    },
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",

@@ -95,6 +95,18 @@ def directory(text: str) -> str:
     return os.path.abspath(text)
 
 
+def path(text: str) -> str:
+    """
+    Check the name of a file, not the file.
+
+    @return: Its absolute path: a daemon works elsewhere.
+    @raise ValueError: No file can be called that.
+    """
+    if not text or "\0" in text:
+        raise ValueError("the path of a file")
+    return os.path.abspath(text)
+
+
 def interface(text: str) -> str:
     """
     Check the address of a network interface: IPv4 or IPv6, scope allowed.

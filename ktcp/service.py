@@ -16,7 +16,8 @@ After C{ktcp: listening} come fields C{name=value} between blanks, in this
 order; more may be added behind them.  A value with a blank or another
 character that means something to a shell is quoted as for one, so that
 C{shlex.split} takes the line apart.  C{transport} is what carries the bytes;
-TLS on top of it does not show.  A UNIX path in the abstract namespace begins
+of TLS on top of it, C{tls=yes} tells for a port option, nothing for an
+endpoint string.  A UNIX path in the abstract namespace begins
 with C{@}.
 """
 
@@ -51,6 +52,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from ktcp import edge
 from ktcp import options as commandLine
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
@@ -138,6 +140,7 @@ def assemble(
     listening = listening or reactor
     context = Context(reactor)
     root = KtcpService(context)
+    overTLS = _overTLS(options, context)
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
@@ -147,6 +150,13 @@ def assemble(
                 listener = Listener(
                     plugin.name, origin, endpoint, protocol.factory, reactor, announce
                 )
+                listener.setServiceParent(protocol)
+            port = options[f"{plugin.name}-tls-port"]
+            if port is not None:
+                origin = f"--{called(f'{plugin.name}-tls-port')} {port}"
+                endpoint = _fromPort(port, options, listening)
+                factory = overTLS(protocol.factory)
+                listener = Listener(plugin.name, origin, endpoint, factory, reactor, announce)
                 listener.setServiceParent(protocol)
     if not root.services:
         raise Refusal("nothing is left to serve")
@@ -171,6 +181,34 @@ def _makeFactory(
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"ktcp: {plugin.name}: does not start ({reason}); it is not served", file=sys.stderr)
         return None
+
+
+def _overTLS(
+    options: BaseOptions, context: Context
+) -> Callable[[IProtocolFactory], IProtocolFactory]:
+    """
+    Read the certificates, if any are needed, and see that they are read again.
+
+    @return: Makes a factory's connections be over TLS.
+    @raise Refusal: A certificate cannot be used.
+    """
+    if not (options["tls-cert"] or options["tls-self-signed"]):
+        return lambda factory: factory  # Not called; see ktcp.edge.contradiction.
+    from ktcp.endpoint.tls import TLSFactory
+
+    try:
+        certificates = edge.certificatesOf(options)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    context.reopening.append(certificates.reread)
+    if options["tls-self-signed"]:
+        print_ = certificates.pairs[0].fingerprint
+        context.reactor.callWhenRunning(
+            _log.info, "ktcp: --tls-self-signed: sha256 fingerprint={print}", print=print_
+        )
+    return lambda factory: TLSFactory(
+        factory, certificates, context.reactor, options["tls-handshake-time"]
+    )
 
 
 def _endpoints(
@@ -419,6 +457,8 @@ class Listener(Service):
         """
         if self.announce:
             line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
+            if hasattr(self.factory, "certificates"):
+                line += " tls=yes"
             self.reactor.callWhenRunning(_log.info, "{line}", line=line)
         return port
 

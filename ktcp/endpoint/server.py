@@ -52,7 +52,10 @@ def listenOn(
 
     @param listener: Non-blocking.  The port closes it, never shuts it down.
     """
-    transport = QuickAckServer if options.quickack else WriteThroughServer
+    # A factory that needs a kind of its own says so: TLSFactory does.
+    transport = getattr(factory, "ktcpTransport", None) or (
+        QuickAckServer if options.quickack else WriteThroughServer
+    )
     port = KTCPPort(listener, factory, reactor, transport)
     port.startListening()
     return port

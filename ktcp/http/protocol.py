@@ -35,7 +35,6 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -732,12 +731,13 @@ class HTTPProtocol(Protocol):
         self.transport.unregisterProducer()
         self._gate.open()
         self._adjustReading()
-        if ISSLTransport.providedBy(self.transport):
-            # Half-closing below TLS would cut its close_notify off.  Closing it
+        if hasattr(type(self.transport), "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            # Asked of the class, as in _fileSender.  Twisted's TLS cannot, and
+            # half-closing below it would cut its close_notify off.  Closing it
             # sends that, and waits for the peer's.
             self.transport.loseConnection()
-        else:
-            self.transport.loseWriteConnection()
         self._since = self._wheel.now
         self._wheel.watch(self)
 

@@ -1,6 +1,7 @@
 # -*- test-case-name: ktcp.test.test_edge -*-
 """
-The options of what stands between a listener and its protocol: TLS.
+The options of what stands between a listener and its protocol: TLS, and the
+word of a load balancer.
 
 Light, because the command line is made of it; what the options ask for is
 imported when they are acted upon.
@@ -59,6 +60,26 @@ TLS = (
 )
 
 
+PROXY = (
+    Parameter(
+        "proxy-protocol",
+        "Every connection begins with a PROXY header, version 1 or 2, from a proxy that is "
+        "trusted; others are closed.  It comes before TLS.",
+        False,
+        None,
+    ),
+    Parameter(
+        "proxy-trust",
+        "Proxies whose word is taken, an address or a network such as 10.0.0.0/8: for who the "
+        "client is, by the PROXY protocol or by X-Forwarded headers.  May be given again.",
+        (),
+        parameters.network,
+        "CIDR",
+        repeatable=True,
+    ),
+)
+
+
 def contradiction(options: Mapping[str, Any], asked: Sequence[str]) -> str | None:
     """
     Say which options do not go together.
@@ -66,6 +87,8 @@ def contradiction(options: Mapping[str, Any], asked: Sequence[str]) -> str | Non
     @param options: All of them.
     @param asked: The options that ask for a TLS port, as users know them.
     """
+    if options["proxy-protocol"] and not options["proxy-trust"]:
+        return "--proxy-protocol: trusts nobody; give --proxy-trust too"
     certs, keys = options["tls-cert"], options["tls-key"]
     if len(certs) != len(keys):
         return (

@@ -90,7 +90,7 @@ SERVICE = (
 ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
 RESERVED = frozenset(
-    [*(each.name for each in (*SERVICE, *edge.TLS)), *ALIASES.values(), "help", "version"]
+    [*(each.name for each in (*SERVICE, *edge.TLS, *edge.PROXY)), *ALIASES.values(), "help", "version"]
 )
 
 
@@ -264,7 +264,12 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
     A class of its own, with a method for each option, because that is where
     C{usage} and its zsh completion look for them.
     """
-    groups = [Group("Service", SERVICE), Group("TLS", edge.TLS), *map(_groupFor, plugins)]
+    groups = [
+        Group("Service", SERVICE),
+        Group("TLS", edge.TLS),
+        Group("Behind a proxy", edge.PROXY),
+        *map(_groupFor, plugins),
+    ]
     body: dict[str, Any] = {"plugins": plugins, "groups": groups}
     repeatable = []
     for parameter in (each for group in groups for each in group.parameters):

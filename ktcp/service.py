@@ -138,6 +138,10 @@ def assemble(
     @param announce: Say where the listeners are.
     """
     listening = listening or reactor
+    if options["proxy-protocol"]:
+        from ktcp.endpoint.proxied import ProxiedReactor, Trust
+
+        listening = ProxiedReactor(listening, Trust(options["proxy-trust"]))
     context = Context(reactor)
     root = KtcpService(context)
     overTLS = _overTLS(options, context)

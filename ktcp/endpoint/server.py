@@ -99,11 +99,13 @@ class KTCPServerEndpoint:
         @return: A L{Deferred} of the port.  It fails with
             L{CannotListenError} if the kernel refuses.
         """
-        return execute(self._listen, protocolFactory)
+        return execute(self.listenNow, protocolFactory)
 
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+    def listenNow(self, factory: IProtocolFactory) -> IListeningPort:
         """
-        Open a listener and serve the factory on it, now.
+        Open a listener and serve the factory on it.
+
+        @raise CannotListenError: The kernel refuses.
         """
         reactor = self._reactor
         if IReactorKTCP.providedBy(reactor):

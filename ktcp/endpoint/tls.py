@@ -37,7 +37,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer
+from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer, handOver
 from ktcp.tls import Certificates, NoCommonProtocol, PeerIdentity, identityOf
 
 # What SSL_read and SSL_write are called by.  Connection.recv and send wrap them
@@ -317,12 +317,7 @@ class Handshake(Protocol):
         factory, self._factory = self._factory, None
         self._deadline.cancel()
         protocol = factory.wrapped.buildProtocol(self._address)
-        transport = self.transport
-        transport.protocol = protocol
-        if protocol is None:
-            transport.abortConnection()
-        else:
-            protocol.makeConnection(transport)
+        handOver(self.transport, protocol)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

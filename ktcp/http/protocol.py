@@ -57,6 +57,7 @@ from ktcp.http.message import (
     Request,
     RequestHead,
     Response,
+    identified,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 
@@ -110,6 +111,7 @@ class HTTPProtocol(Protocol):
         self._renderer = factory.renderer
         self._noBody = factory.noBody
         # For this connection.
+        self._request: type[Request] = Request
         self._connection = HTTPConnection(factory.door)
         self._peer: IAddress | None = None
         self._state = State.IDLE
@@ -146,6 +148,9 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
+        identity = getattr(self.transport, "peerIdentity", None)
+        if identity is not None:
+            self._request = identified(identity)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -314,7 +319,7 @@ class HTTPProtocol(Protocol):
         if peer is None:
             self._peer = peer = self.transport.getPeer()
         try:
-            response = self._handler(Request(head, peer, self._noBody))
+            response = self._handler(self._request(head, peer, self._noBody))
             if (
                 response.__class__ is not Response
                 or response.body.__class__ is not bytes
@@ -348,7 +353,7 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(Request(head, self._peer, self._body)))
+            self._await(self._handler(self._request(head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True

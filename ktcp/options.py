@@ -90,7 +90,12 @@ SERVICE = (
 ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
 RESERVED = frozenset(
-    [*(each.name for each in (*SERVICE, *edge.TLS, *edge.PROXY)), *ALIASES.values(), "help", "version"]
+    [
+        *(each.name for each in (*SERVICE, *edge.TLS, *edge.PROXY)),
+        *ALIASES.values(),
+        "help",
+        "version",
+    ]
 )
 
 

@@ -176,9 +176,7 @@ class Certificates:
     Connections keep the context that they began with, so reading again ends none.
     """
 
-    def __init__(
-        self, load: Callable[[], Sequence[Pair]], clientCA: str | None = None
-    ) -> None:
+    def __init__(self, load: Callable[[], Sequence[Pair]], clientCA: str | None = None) -> None:
         """
         @param load: Gives the pairs, the default one first.
         @param clientCA: A file in PEM with the authorities of whom clients must
@@ -224,7 +222,9 @@ class Certificates:
         for pair in pairs:
             if pair.age is not None:
                 _log.warn(
-                    "ktcp: {origin}: {age}; clients will refuse it", origin=pair.origin, age=pair.age
+                    "ktcp: {origin}: {age}; clients will refuse it",
+                    origin=pair.origin,
+                    age=pair.age,
                 )
 
     def _makeContext(self, pairs: Sequence[Pair], protocols: tuple[bytes, ...]) -> SSL.Context:
@@ -504,7 +504,7 @@ def _subjectNames(certificate: x509.Certificate, kind: type[x509.GeneralName]) -
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
-    return extension.value.get_values_for_type(kind)  # type: ignore[no-any-return, type-var, call-overload]  # typed for each kind apart
+    return extension.value.get_values_for_type(kind)  # type: ignore[no-any-return, type-var, arg-type]  # typed for each kind apart
 
 
 def _fingerprint(certificate: x509.Certificate) -> str:

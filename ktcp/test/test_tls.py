@@ -4,6 +4,7 @@ Tests for L{ktcp.tls}, in memory: what is loaded, chosen and believed.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,8 @@ def shakeHands(client: SSL.Connection, server: SSL.Connection) -> None:
                 sides.remove(side)
             except SSL.WantReadError:
                 pass
-            try:
+            with contextlib.suppress(SSL.WantReadError):
                 there.bio_write(here.bio_read(65536))
-            except SSL.WantReadError:
-                pass
 
 
 def accept(certificates: Certificates, protocols: tuple[bytes, ...] = ()) -> SSL.Connection:
@@ -140,9 +139,7 @@ class CertificatesTests(SynchronousTestCase):
         """
         path = self.folder / "ca.pem"
         for reason in ("No such file or directory", "holds no certificate in PEM"):
-            error = self.assertRaises(
-                ValueError, Certificates, lambda: [selfSigned()], str(path)
-            )
+            error = self.assertRaises(ValueError, Certificates, lambda: [selfSigned()], str(path))
             self.assertEqual(str(error), f"--tls-client-ca {path}: {reason}")
             path.write_bytes(b"nothing")
 

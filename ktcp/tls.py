@@ -504,7 +504,7 @@ def _subjectNames(certificate: x509.Certificate, kind: type[x509.GeneralName]) -
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
-    return extension.value.get_values_for_type(kind)  # type: ignore[no-any-return, type-var, arg-type]  # typed for each kind apart
+    return extension.value.get_values_for_type(kind)  # type: ignore[arg-type]  # typed for each kind apart
 
 
 def _fingerprint(certificate: x509.Certificate) -> str:

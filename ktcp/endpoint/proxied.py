@@ -24,7 +24,7 @@ from twisted.internet.main import CONNECTION_DONE
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, providedBy
+from zope.interface import directlyProvides, implementer, providedBy
 
 from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, parse
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
@@ -153,6 +153,7 @@ def _reads(transport: Any) -> bool:
     return bool(transport in transport.reactor.getReaders())
 
 
+@implementer(IProtocolFactory)
 class ProxiedFactory:
     """
     Serves another factory to connections that begin with a header.

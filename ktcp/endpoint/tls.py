@@ -271,7 +271,7 @@ class TLSServer(WriteThroughServer):
         """
         See L{ISSLTransport}.
         """
-        return self._tls and self._tls.get_peer_certificate()
+        return None if self._tls is None else self._tls.get_peer_certificate()
 
     @property
     def negotiatedProtocol(self) -> bytes | None:
@@ -329,6 +329,7 @@ class Handshake(Protocol):
             self._factory.refused("tls")
 
 
+@implementer(IProtocolFactory)
 class TLSFactory:
     """
     Serves another factory over TLS, on a listener of L{ktcp.endpoint.server}.

@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run check lint types test docs dist-check check-oldest bench clean
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -32,12 +32,16 @@ types: $(VENV)/check.stamp
 docs: $(VENV)/check.stamp
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
 
+# The pictures in docs/images, by the Chromium of this machine.
+screenshots: $(VENV)/check.stamp
+	$(BIN)/python docs/screenshots.py
+
 # Once in the order of names and once shuffled: a test that leans on another fails in one of the two.
 # The closing lines are those of the second run, or of the one that failed.
 test: $(VENV)/check.stamp
 	@status=0; \
 	for order in "" --random=0; do \
-	  $(TRIAL) $$order ktcp bench.macro.test_compare 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
+	  $(TRIAL) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
 	done; \
 	awk -f .ci/summary.awk $(VENV)/trial.log; exit $$status
 

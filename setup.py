@@ -12,6 +12,9 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "ktcp" / "__init__.py").read_text(), re.M)
 assert VERSION is not None
 
+# What makes the codings br and zstd; gzip is Python's own.
+COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -33,7 +36,17 @@ setup(
         "pyopenssl",
     ],
     extras_require={
-        "test": ["pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"],
+        "compress": COMPRESS,
+        "test": [
+            *COMPRESS,
+            "pyhamcrest",
+            "hypothesis",
+            "mypy",
+            "mypy-zope",
+            "ruff",
+            "build",
+            "towncrier",
+        ],
         "docs": ["sphinx", "furo"],
         "bench": [],
     },

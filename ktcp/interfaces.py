@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from zope.interface import Attribute, Interface
 
 
@@ -28,6 +28,35 @@ class Context:
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
+
+
+class IRefusingFactory(Interface):
+    """
+    A factory that can tell a client that there is no room for its connection.
+    Those of other factories are closed without a word.
+    """
+
+    def buildRefusal(addr: IAddress) -> IProtocol | None:
+        """
+        Make what C{buildProtocol} would, for a connection over the limit.
+
+        @return: A protocol that says so and closes within seconds, whatever its
+            client does; L{None}: the connection is to be closed.
+        """
+
+
+class IDrainable(Interface):
+    """
+    A protocol that can end by itself; others are closed as they stand when the
+    service stops, with what they have written.
+    """
+
+    def drain() -> None:
+        """
+        Close as soon as nothing is under way: at once if that is now, else when
+        what has been asked for is answered.  The service waits for it, but no
+        longer than C{--drain-timeout}.
+        """
 
 
 class IProtocolPlugin(Interface):

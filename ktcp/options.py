@@ -22,8 +22,10 @@ from twisted.python import usage
 
 from ktcp import __version__, edge, parameters
 from ktcp.discovery import discover
+from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
+from ktcp.logs import FORMATS
 from ktcp.parameters import Parameter
 
 
@@ -83,6 +85,42 @@ SERVICE = (
         "Bind each worker to a processor, in turn.  Otherwise the scheduler may move it.",
         False,
         None,
+    ),
+    Parameter(
+        "log-format",
+        "How twistd writes the service's log: text, or json for an object a line.",
+        "text",
+        parameters.oneOf(*FORMATS),
+        "FORMAT",
+    ),
+    Parameter(
+        "limit-connections",
+        "Count of connections in all, of each worker; more are sent away, by HTTP with 503.",
+        CONNECTIONS,
+        parameters.integerBetween(1, 2**31 - 1),
+        "COUNT",
+    ),
+    Parameter(
+        "limit-client-connections",
+        "Count of connections from one address, for IPv6 from one /64.",
+        CLIENT_CONNECTIONS,
+        parameters.integerBetween(1, 2**31 - 1),
+        "COUNT",
+    ),
+    Parameter(
+        "drain-delay",
+        "Seconds to serve on after SIGTERM, for who sends connections here to see that /readyz "
+        "says no.",
+        0.0,
+        parameters.pause,
+        "SECONDS",
+    ),
+    Parameter(
+        "drain-timeout",
+        "Seconds that connections have to end after that; then they are reset.",
+        25.0,
+        parameters.pause,
+        "SECONDS",
     ),
 )
 

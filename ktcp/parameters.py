@@ -107,6 +107,17 @@ def path(text: str) -> str:
     return os.path.abspath(text)
 
 
+def fileName(text: str) -> str:
+    """
+    Check the name of a file in some directory.
+
+    @raise ValueError: It is a path, or nothing at all.
+    """
+    if text in ("", ".", "..") or "/" in text or "\0" in text:
+        raise ValueError("the name of a file, with no slash")
+    return text
+
+
 def interface(text: str) -> str:
     """
     Check the address of a network interface: IPv4 or IPv6, scope allowed.
@@ -164,6 +175,21 @@ def seconds(text: str) -> float:
 
     @raise ValueError: It is something else, or more than a year.
     """
-    if not (re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text) and 0 < float(text) <= 366 * 86400):
+    if not (_isSeconds(text) and float(text) > 0):
         raise ValueError("a number of more than 0, such as 30 or 2.5")
     return float(text)
+
+
+def pause(text: str) -> float:
+    """
+    Check a time that may be none at all, in seconds.
+
+    @raise ValueError: It is something else, or more than a year.
+    """
+    if not _isSeconds(text):
+        raise ValueError("a number of seconds, such as 30, 2.5 or 0")
+    return float(text)
+
+
+def _isSeconds(text: str) -> bool:
+    return bool(re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,6})?", text)) and float(text) <= 366 * 86400

@@ -28,15 +28,14 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator, Mapping
 from types import FrameType
 from typing import Any
 from weakref import WeakSet
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
@@ -48,19 +47,24 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IStreamServerEndpoint,
 )
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
 from ktcp import edge
 from ktcp import options as commandLine
+from ktcp.drain import Drain
+from ktcp.endpoint.admission import Admission, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.interfaces import Context, IProtocolPlugin
+from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
+from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.supervisor import Supervisor
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
-from ktcp.workers.team import Team
+from ktcp.workers.team import STOP_WITHIN, Team
 
 _log = Logger()
 
@@ -77,7 +81,15 @@ def Options() -> BaseOptions:
     are parsed; not earlier, because C{--help} needs none.
     """
     options = commandLine.Options()
-    options.whenParsed = _installReactor
+
+    def parsed() -> None:
+        _installReactor()
+        # twistd makes its log when it has read the command line; twist has an
+        # option of its own, before the word ktcp.
+        if options["log-format"] == "json" and options.parent and "logger" in options.parent:
+            options.parent["logger"] = observing(options.parent)
+
+    options.whenParsed = parsed
     return options
 
 
@@ -100,13 +112,19 @@ def makeService(options: BaseOptions) -> IService:
     """
     from twisted.internet import reactor
 
-    # Before any listener, so that it runs before they say that they are ready.
-    reactor.callWhenRunning(stopOnSignals, reactor)
+    supervisor = Supervisor(os.environ, reactor)
+    # For the workers, too, which inherit it.
+    makeRoom(options["limit-connections"])
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
-        return service
-    return assembleTeam(options, reactor)
+    else:
+        service = assembleTeam(options, reactor)
+    service.supervisor = supervisor
+    reactor.callWhenRunning(supervisor.ready, "serving")
+    # Before any listener, so that it runs before they say that they are ready.
+    reactor.callWhenRunning(stopOnSignals, reactor, service)
+    return service
 
 
 def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
@@ -119,9 +137,10 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     opening = OpeningReactor(reactor, size)
     root = assemble(options, reactor, opening)
     # The last to start, when every listener is open.
-    team = Team(size, Spawner(reactor, opening, options.arguments, size, cores), reactor)
+    spawner = Spawner(reactor, opening, options.arguments, size, cores)
+    team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
-    reactor.callWhenRunning(reloadOnSignal, reactor, team.reload)
+    reactor.callWhenRunning(reloadOnSignal, reactor, root, team)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
 
@@ -143,12 +162,14 @@ def assemble(
 
         listening = ProxiedReactor(listening, Trust(options["proxy-trust"]))
     context = Context(reactor)
-    root = KtcpService(context)
+    root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     overTLS = _overTLS(options, context)
+    # One for all: what it saves, descriptors and memory, they share.
+    admission = Admission(options["limit-connections"], options["limit-client-connections"])
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory)
+            protocol = ProtocolService(factory, reactor, options["drain-timeout"], admission)
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -265,11 +286,25 @@ class KtcpService(MultiService):
     All that is served.  If one listener cannot open, none stays open.
 
     @ivar context: What the protocols were given.
+    @ivar draining: It has begun to stop: no more is to be sent here.
+    @ivar supervisor: Is told what becomes of it.
     """
 
-    def __init__(self, context: Context) -> None:
+    def __init__(
+        self, context: Context, drainDelay: float = 0.0, drainTimeout: float = 0.0
+    ) -> None:
+        """
+        @param drainDelay: Seconds for which it still serves when it has been
+            told to stop, and says so to who asks.
+        @param drainTimeout: Seconds that connections then have to end.
+        """
         super().__init__()
         self.context = context
+        self.draining = False
+        self.supervisor = Supervisor({}, context.reactor)
+        self._drainTimeout = drainTimeout
+        self._drainDelay = drainDelay
+        self._delay: Deferred[None] | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -282,6 +317,34 @@ class KtcpService(MultiService):
         Open the listeners that are not open yet: twist only calls this one.
         """
         self._orNone(super().startService)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Serve on for the delay, then listen no more and see the connections end.
+
+        @return: Fires when the last of them has.
+        """
+        begun, self.draining = self.draining, True
+        self.supervisor.stopping(self._drainDelay + self._drainTimeout + STOP_WITHIN)
+        if begun or not self._drainDelay:
+            return self._stopAll()
+        _log.info("ktcp: still serving for {delay:g} s", delay=self._drainDelay)
+        self._delay = deferLater(self.context.reactor, self._drainDelay)
+        self._delay.addErrback(lambda failure: failure.trap(CancelledError))
+        return self._delay.addCallback(lambda _: self._stopAll())
+
+    def hurry(self) -> None:
+        """
+        Wait for nobody any more.
+        """
+        if self._delay is not None:
+            self._delay.cancel()
+        for service in self:
+            service.hurry()
+
+    def _stopAll(self) -> Deferred[Any]:
+        stopped: Deferred[Any] = super().stopService()
+        return stopped
 
     def _orNone(self, start: Callable[[], None]) -> None:
         """
@@ -303,26 +366,43 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(self, factory: IProtocolFactory) -> None:
+    def __init__(
+        self,
+        factory: IProtocolFactory,
+        clock: Any,
+        drainTimeout: float = 0.0,
+        admission: Admission | None = None,
+    ) -> None:
+        """
+        @param drainTimeout: Seconds for which connections may take to end when
+            it stops.
+        @param admission: See L{TrackingFactory}.
+        """
         super().__init__()
-        self.factory = TrackingFactory(factory)
+        self.factory = TrackingFactory(factory, admission)
+        self._drain = Drain(self.factory.connections, clock, drainTimeout)
 
     def stopService(self) -> Deferred[Any]:
         """
         Close the listeners, then the connections.
 
-        @return: Fires when the listeners are closed.  It does not wait for
-            connections, because a peer may take for ever.
+        @return: Fires when all are closed.
         """
         closed: Deferred[Any] = super().stopService()
-        self.factory.closeConnections()
-        return closed
+        return closed.addCallback(lambda _: self._drain.begin())
+
+    def hurry(self) -> None:
+        """
+        Wait for no connection any more.
+        """
+        self._drain.hurry()
 
 
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
-    A factory that remembers the connections of another, to close them.
+    A factory that counts the connections of another, and remembers them, to
+    drain them.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
@@ -330,8 +410,14 @@ class TrackingFactory:
     end: the memory is weak.
     """
 
-    def __init__(self, wrapped: IProtocolFactory) -> None:
+    def __init__(self, wrapped: IProtocolFactory, admission: Admission | None = None) -> None:
+        """
+        @param admission: Lets connections in; if not given, as many as come.
+        """
         self.wrapped: Any = wrapped
+        self._admission = admission or Admission(None, None)
+        refusing = IRefusingFactory(wrapped, None)
+        self._refuse = None if refusing is None else refusing.buildRefusal
         self.connections: WeakSet[Any] = WeakSet()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
@@ -363,22 +449,13 @@ class TrackingFactory:
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """
-        Have the other factory build a protocol, and remember it.
+        Have the other factory build a protocol, if there is room for one more
+        connection, and remember it.
         """
-        protocol: IProtocol | None = self.wrapped.buildProtocol(addr)
+        protocol = self._admission.build(addr, self.wrapped.buildProtocol, self._refuse)
         if protocol is not None:
             self.connections.add(protocol)
         return protocol
-
-    def closeConnections(self) -> None:
-        """
-        Close each connection once the bytes it has buffered are sent.
-        """
-        for protocol in list(self.connections):
-            if protocol.transport is not None:
-                # A transport waits for its producer, who may never end.
-                protocol.transport.unregisterProducer()
-                protocol.transport.loseConnection()
 
 
 class Listener(Service):
@@ -460,26 +537,33 @@ class Listener(Service):
         Say where, once it is true that a connection is served.
         """
         if self.announce:
-            line = f"ktcp: listening protocol={self.protocol} {describe(port.getHost())}"
+            fields = {"protocol": self.protocol, **placeOf(port.getHost())}
             if hasattr(self.factory, "certificates"):
-                line += " tls=yes"
-            self.reactor.callWhenRunning(_log.info, "{line}", line=line)
+                fields["tls"] = "yes"
+            line = describe(fields)
+            self.reactor.callWhenRunning(
+                _log.info, "ktcp: listening {log_line}", log_line=line, **fields
+            )
         return port
 
 
-def describe(address: IAddress) -> str:
+def describe(fields: Mapping[str, str | int]) -> str:
     """
-    Describe where a listener is, in the fields that the module names.
+    Write fields as the module says.
     """
-    fields: dict[str, object]
-    if isinstance(address, (IPv4Address, IPv6Address)):
-        fields = {"transport": "tcp", "address": address.host, "port": address.port}
-    elif isinstance(address, UNIXAddress):
-        path = os.fsdecode(address.name or b"")
-        fields = {"transport": "unix", "path": path.replace("\0", "@", 1)}
-    else:
-        fields = {"transport": "other", "address": address}
     return " ".join(f"{name}={shlex.quote(str(value))}" for name, value in fields.items())
+
+
+def placeOf(address: IAddress) -> dict[str, str | int]:
+    """
+    Say where a listener is, in the fields that the module names.
+    """
+    if isinstance(address, (IPv4Address, IPv6Address)):
+        return {"transport": "tcp", "address": address.host, "port": address.port}
+    if isinstance(address, UNIXAddress):
+        path = os.fsdecode(address.name or b"")
+        return {"transport": "unix", "path": path.replace("\0", "@", 1)}
+    return {"transport": "other", "address": str(address)}
 
 
 def _whyNot(error: BaseException | None) -> str:
@@ -508,9 +592,12 @@ def _whyNot(error: BaseException | None) -> str:
     return f"cannot listen on {where} ({error.socketError}); choose {another}"
 
 
-def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) -> None:
+def stopOnSignals(
+    reactor: Any, service: KtcpService, signals: Collection[signal.Signals] = STOPPING
+) -> None:
     """
-    Have SIGTERM and SIGINT stop a running reactor, and nothing else.
+    Have SIGTERM and SIGINT stop a running reactor, and nothing else.  The
+    second one has the service wait for nobody.
 
     The reactor's own handlers do that too, but twistd and twist then kill
     themselves with the same signal, so that a clean stop looks like a crash
@@ -526,9 +613,14 @@ def stopOnSignals(reactor: Any, signals: Collection[signal.Signals] = STOPPING) 
         reactor.callFromThread(stopNow, number)
 
     def stopNow(number: int) -> None:
-        with suppress(ReactorNotRunning):  # The second signal: it stops already.
+        name = signal.Signals(number).name
+        try:
             reactor.stop()
-            _log.info("ktcp: stopping on {name}", name=signal.Signals(number).name)
+        except ReactorNotRunning:  # It stops already.
+            _log.info("ktcp: {name} again: waiting for nobody", name=name)
+            service.hurry()
+        else:
+            _log.info("ktcp: stopping on {name}", name=name)
 
     def ignore() -> None:
         # Python puts the default handlers back as it ends, so that one more
@@ -550,16 +642,23 @@ def reopenOnSignals(
     """
 
     def reopen() -> None:
+        service.supervisor.reloading()
         for each in service.context.reopening:
             each()
+        service.supervisor.ready("serving")
 
-    if service.context.reopening:
+    if service.context.reopening or service.supervisor.isThere:
         for each in signals:
             signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
 
 
-def reloadOnSignal(reactor: Any, reload: Callable[[], None]) -> None:
+def reloadOnSignal(reactor: Any, service: KtcpService, team: Team) -> None:
     """
     Have SIGHUP replace the workers.
     """
+
+    def reload() -> None:
+        service.supervisor.reloading()
+        team.reload().addCallback(lambda _: service.supervisor.ready("serving"))
+
     signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))

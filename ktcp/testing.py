@@ -130,6 +130,7 @@ class MemoryConnection:
         """
         if not self._lost:
             self._lost = True
+            self.transport.connected = False
             self.protocol.connectionLost(reason)
 
     @property

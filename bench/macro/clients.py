@@ -150,21 +150,22 @@ def withCost(sample: Sample, run: ClientRun) -> Sample:
     return sample
 
 
-def readAnswer(stream: BinaryIO, body: bytes) -> None:
+def readAnswer(stream: BinaryIO, body: bytes, status: int = 200) -> None:
     """
-    Read one answer, which is to be a 200 with this body.
+    Read one answer, which is to have this status and this body.
 
     @raise WrongAnswer: It is another one.
     """
-    status = stream.readline()
-    if status[:13] not in (b"HTTP/1.1 200 ", b"HTTP/1.0 200 "):
-        raise WrongAnswer(f"not 200 but {status!r}")
-    length = -1
+    line = stream.readline()
+    if line[:13] not in (b"HTTP/1.1 %d " % status, b"HTTP/1.0 %d " % status):
+        raise WrongAnswer(f"not {status} but {line!r}")
+    # An answer 304 has no body, whatever length it names (RFC 9110, 15.4.5).
+    length = -1 if status != 304 else 0
     for line in stream:
         if line == b"\r\n":
             break
         name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
+        if name.lower() == b"content-length" and status != 304:
             length = int(value)
     if length != len(body):
         raise WrongAnswer(f"Content-Length {length}, not {len(body)}")
@@ -199,6 +200,7 @@ class Wrk:
         if the script is C{varied}.
     @ivar pipelined: How many of them at a time.
     @ivar share: The server may use all cores, and so may wrk.
+    @ivar status: What every answer is to have.
     """
 
     request: bytes
@@ -207,6 +209,7 @@ class Wrk:
     pipelined: int = 1
     script: str = "fixed"
     share: bool = False
+    status: int = 200
 
     @property
     def tool(self) -> str:
@@ -217,7 +220,7 @@ class Wrk:
         asked = [self.request.replace(b"{n}", b"%09d" % n) for n in range(2 * self.pipelined)]
         with conversation(server, b"".join(asked)) as stream:
             for _ in asked:
-                readAnswer(stream, self.body)
+                readAnswer(stream, self.body, self.status)
 
     def measure(self, server: Server, seconds: float) -> Sample:
         seconds = max(seconds, SHORTEST_WRK_SECONDS)
@@ -335,8 +338,13 @@ class IdleConnections:
     def measure(self, server: Server, seconds: float) -> Sample:
         before = server.pss()
         with ExitStack() as stack, selectors.EpollSelector() as closed:
-            for _ in range(self.connections):
-                connection = socket.create_connection(("127.0.0.1", server.port), PATIENCE_SECONDS)
+            for number in range(self.connections):
+                # From several clients: ktcp has a limit for one.
+                connection = socket.create_connection(
+                    ("127.0.0.1", server.port),
+                    PATIENCE_SECONDS,
+                    (f"127.0.0.{number % 32 + 1}", 0),
+                )
                 stack.enter_context(connection)
                 connection.sendall(self.request)
                 with connection.makefile("rb") as stream:

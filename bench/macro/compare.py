@@ -21,7 +21,7 @@ from typing import Any
 from bench.macro import machine, report
 from bench.macro.figures import judge, summarise
 from bench.macro.measure import Options, measureRow
-from bench.macro.peers import CHECKOUT, Peer
+from bench.macro.peers import CHECKOUT, TABLES, Peer
 from bench.macro.workloads import BARS, ROWS, Row, needed
 
 # A quick comparison ends in under three minutes and still has five rounds.
@@ -109,7 +109,7 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
         rounds = QUICK_FRESH_ROUNDS if options.quick and row.fresh else options.rounds
         outcome = measureRow(row, peers, Options(rounds, options.seconds))
         rows.append(summarise(outcome))
-        kind = "http" if row.unit != "echoes/s" else "echo"
+        kind = next(name for name, table in TABLES.items() if table is row.table)
         served.setdefault(kind, {}).update(machine.served(peers))
         print(report.rowText(rows[-1]), "\n", flush=True)
     asked = {row["name"] for row in rows}

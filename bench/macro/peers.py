@@ -10,6 +10,7 @@ connections kept longer than any row takes.
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -135,20 +136,61 @@ def twistdWeb(endpoint: str, *options: str) -> Command:
     """
     return lambda place: [
         "env",
-        f"PYTHONPATH={place.checkout}",
+        f"PYTHONPATH={place.checkout}:{place.macro}/apps",
         f"{place.bin}/twistd",
-        *("--nodaemon", "--pidfile=", "--logfile=/dev/null", *options, "web"),
+        *("--nodaemon", "--pidfile=", "--logger=unlogged.observer", *options, "web"),
         *("--listen", f"{endpoint}:{place.port}:interface=127.0.0.1", "--path", str(place.folder)),
     ]
 
 
-def _nginxFiles(place: Place) -> None:
-    template = (place.macro / "apps" / "nginx.conf.in").read_text()
-    (place.folder / "nginx.conf").write_text(template.replace("@PORT@", str(place.port)))
+def nginx(place: Place) -> list[str]:
+    """
+    Make the command of nginx, which reads C{nginx.conf} in the folder.
+    """
+    return ["nginx", "-e", "stderr", "-p", str(place.folder), "-c", "nginx.conf"]
+
+
+def _nginx(location: str) -> Callable[[Place], None]:
+    """
+    Make a function that writes nginx's configuration.
+    """
+
+    def write(place: Place) -> None:
+        text = (place.macro / "apps" / "nginx.conf.in").read_text()
+        text = text.replace("@PORT@", str(place.port)).replace("@LOCATION@", location)
+        (place.folder / "nginx.conf").write_text(text)
+
+    return write
 
 
 def _indexFile(place: Place) -> None:
     (place.folder / "index.html").write_text("Hello World!")
+
+
+KIBIBYTE = bytes(range(256)) * 4
+
+# The files that the table FILES serves, by name; the time of each is MODIFIED.
+SIZES = {"1k.bin": 1, "64k.bin": 64, "10m.bin": 10 * 1024}
+MODIFIED = 1_700_000_000
+
+
+def _files(place: Place) -> None:
+    """
+    Lay the files, in a folder of their own: the server may keep others beside it.
+    """
+    root = place.folder / "root"
+    root.mkdir()
+    # Started by root, nginx reads them as another user.
+    place.folder.chmod(0o755)
+    for name, kibibytes in SIZES.items():
+        (root / name).write_bytes(KIBIBYTE * kibibytes)
+        os.utime(root / name, (MODIFIED, MODIFIED))
+
+
+def _nginxWithFiles(place: Place) -> None:
+    _files(place)
+    # As fast as nginx serves files: its descriptors are kept open, and the kernel sends them.
+    _nginx("open_file_cache max=1000 inactive=1h; sendfile on; tcp_nopush on; root root;")(place)
 
 
 def _uvicorn(loop: str, http: str) -> Command:
@@ -171,6 +213,25 @@ def _table(*peers: Peer) -> dict[str, Peer]:
 HTTP = _table(
     Peer("ktcp", ktcp("--no-http", "--no-echo", "--bench-port", "{port}"), _ktcpVersion),
     Peer("ktcp built-in", ktcp("--no-echo", "--http-port", "{port}"), _ktcpVersion),
+    # With all that guards and watches, and with as little of it as there is: a
+    # limit cannot be off, only so large that nothing comes near it.
+    Peer(
+        "ktcp guarded",
+        ktcp("--no-echo", "--http-port", "{port}", "--access-log", "access.log"),
+        _ktcpVersion,
+    ),
+    Peer(
+        "ktcp unguarded",
+        ktcp(
+            *("--no-echo", "--http-port", "{port}", "--limit-requests", str(2**40)),
+            *("--limit-connections", str(2**31 - 1), "--limit-client-connections", str(2**31 - 1)),
+            *(
+                f"--limit-{name}=31000000"
+                for name in ("head-time", "idle", "body-grace", "handler-time", "stall")
+            ),
+        ),
+        _ktcpVersion,
+    ),
     Peer(
         "ktcp memo off",
         ktcp("--no-http", "--no-echo", "--bench-port", "{port}", "--bench-plain"),
@@ -189,9 +250,9 @@ HTTP = _table(
     ),
     Peer(
         "nginx",
-        lambda place: ["nginx", "-e", "stderr", "-p", str(place.folder), "-c", "nginx.conf"],
+        nginx,
         said("nginx", "-v"),
-        _nginxFiles,
+        _nginx('return 200 "Hello World!";'),
     ),
     Peer(
         "granian",
@@ -255,6 +316,28 @@ ECHO = _table(
     Peer("asyncio", python("echo_asyncio.py"), lambda: "Python " + sys.version.split()[0]),
     Peer("Twisted", python("echo_twisted.py"), of("twisted")),
 )
+
+
+FILES = _table(
+    Peer(
+        "ktcp",
+        lambda place: ktcp(
+            *("--no-echo", "--http-port", "{port}", "--root", str(place.folder / "root"))
+        )(place),
+        _ktcpVersion,
+        _files,
+    ),
+    Peer("nginx", nginx, said("nginx", "-v"), _nginxWithFiles),
+    Peer(
+        "twisted.web File",
+        lambda place: twistdWeb("tcp")(replace(place, folder=place.folder / "root")),
+        of("twisted"),
+        _files,
+    ),
+)
+
+
+TABLES = {"http": HTTP, "echo": ECHO, "files": FILES}
 
 
 def moved(peer: Peer, name: str, checkout: Path) -> Peer:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any
 
 from bench.macro import peers
 from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, Wrk
-from bench.macro.peers import Peer
+from bench.macro.peers import KIBIBYTE, MODIFIED, SIZES, Peer
 
 
 @dataclass(frozen=True)
@@ -81,13 +83,24 @@ BROWSER = _request(
     "Upgrade-Insecure-Requests: 1\n"
 )
 
-KIBIBYTE = bytes(range(256)) * 4
-
 POST = _request(
     "POST /echo HTTP/1.1\nHost: localhost\n"
     "Content-Type: application/octet-stream\nContent-Length: 1024\n",
     KIBIBYTE,
 )
+
+
+def _file(name: str, **options: Any) -> Wrk:
+    request = _request(f"GET /{name} HTTP/1.1\nHost: localhost\n")
+    return Wrk(request, KIBIBYTE * SIZES[name], **options)
+
+
+UNCHANGED = _request(
+    "GET /1k.bin HTTP/1.1\nHost: localhost\n"
+    f"If-Modified-Since: {formatdate(MODIFIED, usegmt=True)}\n"
+)
+
+_FILES = {"table": peers.FILES, "peers": tuple(peers.FILES)}
 
 _ASYNC = (
     "granian",
@@ -103,6 +116,13 @@ _CLOSES = {"http.server": "speaks HTTP/1.0 and closes after each answer"}
 
 ROWS = (
     Row("keepalive", "keep-alive GET, 20 connections", Wrk(HELLO), _ALL, _CLOSES),
+    Row(
+        "guarded",
+        "keep-alive GET with limits and access log, 20 connections",
+        Wrk(HELLO),
+        ("ktcp guarded", "ktcp unguarded"),
+        subject="ktcp guarded",
+    ),
     Row(
         "pipelined",
         "pipelined by 16, 20 connections",
@@ -164,6 +184,22 @@ ROWS = (
         table=peers.ECHO,
         unit="echoes/s",
     ),
+    Row("file1k", "a file of 1 KiB, keep-alive, 20 connections", _file("1k.bin"), **_FILES),
+    Row("file64k", "a file of 64 KiB, keep-alive, 20 connections", _file("64k.bin"), **_FILES),
+    Row(
+        "file10m",
+        "a file of 10 MiB, keep-alive, 20 connections",
+        _file("10m.bin"),
+        ("ktcp", "nginx"),
+        {"twisted.web File": "is busy for ten seconds with what a client has left behind"},
+        table=peers.FILES,
+    ),
+    Row(
+        "unchanged",
+        "a file of 1 KiB that the client has (304), keep-alive, 20 connections",
+        Wrk(UNCHANGED, b"", status=304),
+        **_FILES,
+    ),
     # A request costs about 200 us of pure Python: the work of a small application.
     # With none, one worker keeps both cores of a small machine busy, its own and the
     # client's, and a second one could show nothing.  256 connections: SO_REUSEPORT
@@ -201,6 +237,7 @@ BARS = (
     Bar("keepalive", "uvicorn httptools", least=2.5),
     Bar("keepalive", "twisted.web", least=10),
     Bar("keepalive", "uvicorn h11", least=12),
+    Bar("guarded", "ktcp unguarded", least=0.95),
     Bar("pipelined", "nginx", least=2.0),
     Bar("targets", "uvicorn httptools", least=1.0),
     Bar("cookies", "uvicorn h11", least=2.5),
@@ -214,6 +251,13 @@ BARS = (
     Bar("echo16k", "uvloop", least=1.0),
     Bar("echoconnections", "C epoll", least=0.65),
     Bar("keepalive", "nginx", most=2.0, figure="p99Us"),
+    Bar("file1k", "nginx", least=1.3),
+    Bar("file1k", "twisted.web File", least=8),
+    Bar("file64k", "nginx", least=0.8),
+    Bar("file64k", "twisted.web File", least=8),
+    Bar("file10m", "nginx", least=0.9),
+    Bar("unchanged", "nginx", least=0.9),
+    Bar("unchanged", "twisted.web File", least=8),
     Bar("workers", "ktcp 1 worker", least=1.6),
     Bar("workers", None, most=0.60, figure="share"),
     Bar("memory", None, most=3.0, figure="kibPerConnection"),

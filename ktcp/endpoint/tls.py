@@ -4,9 +4,8 @@ TLS on fast sockets: OpenSSL reads from the socket and writes to it by itself.
 
 Twisted's TLS is a protocol between transport and protocol, with two buffers of
 OpenSSL's between them: some ten calls for each read or write.  Here the
-transport has OpenSSL where others have C{recv} and C{send}, one call each
-(C{make bench}, row C{tls}: three to four times as fast), and a write is one
-record as long as it fits into one.
+transport has OpenSSL where others have C{recv} and C{send}, one call each, and
+a write is one record as long as it fits into one.
 
 The protocol is built when the handshake is done: before that, there is nobody
 to talk to, and who it is (C{transport.peerIdentity}) is not known.
@@ -41,10 +40,9 @@ from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer, handOver
 from ktcp.tls import Certificates, NoCommonProtocol, PeerIdentity, identityOf
 
 # What SSL_read and SSL_write are called by.  Connection.recv and send wrap them
-# in ten lines each, which with small messages cost more than the encryption
-# (make bench, row tls: 0.64 of nginx with them, 0.85 without).  They are asked
-# when something is out of the ordinary, so that what is an error, and which,
-# is pyOpenSSL's to say.
+# in ten lines each, which with small messages cost more than the encryption.
+# They are asked when something is out of the ordinary, so that what is an
+# error, and which, is pyOpenSSL's to say.
 _read: Callable[[Any, Any, int], int] = lib.SSL_read
 _write: Callable[[Any, Any, int], int] = lib.SSL_write
 

@@ -298,10 +298,10 @@ class AccessLog:
         self._reactor = reactor
         self._wallClock = wallClock
         self.clock = clock
-        self._lines: list[bytes] = []
-        self._size = 0
+        self.lines: list[bytes] = []
+        self.size = 0
         # The size at which there is more to do than to append a line.
-        self._room = 0
+        self.room = 0
         self._isStuck = False
         self._dropped = 0
         self._trouble = ""
@@ -330,23 +330,23 @@ class AccessLog:
         """
         Have a line written, soon.
         """
-        self._lines.append(line)
-        self._size += len(line)
-        if self._size >= self._room:
-            self._full()
+        self.lines.append(line)
+        self.size += len(line)
+        if self.size >= self.room:
+            self.full()
 
-    def _full(self) -> None:
+    def full(self) -> None:
         """
         There is no turn yet that would write the lines, or there are too many.
         """
         if self._isStuck:
-            self._size -= len(self._lines.pop())
+            self.size -= len(self.lines.pop())
             self._dropped += 1
             return
         if self._turn is None:
             self._turn = self._reactor.callLater(_INTERVAL, self._takeTurn)
-            self._room = _BATCH
-        if self._size >= _BATCH:
+            self.room = _BATCH
+        if self.size >= _BATCH:
             self.flush()
 
     def _takeTurn(self) -> None:
@@ -359,19 +359,19 @@ class AccessLog:
         """
         Write what waits, as far as the file takes it.
         """
-        if not self._lines:
+        if not self.lines:
             return
-        data = b"".join(self._lines)
+        data = b"".join(self.lines)
         if self._wasMoved():
             self._swap()
         try:
             data = data[_writeSome(self._file, data) :]
         except OSError as error:
             self._complain(f"cannot write to it: {error.strerror}")
-        self._lines = [data] if data else []
-        self._size = len(data)
+        self.lines = [data] if data else []
+        self.size = len(data)
         self._isStuck = bool(data)
-        self._room = _BOUND if data else 0 if self._turn is None else _BATCH
+        self.room = _BOUND if data else 0 if self._turn is None else _BATCH
         if not self._isStuck:
             self._trouble = ""
             if self._dropped:
@@ -502,7 +502,8 @@ class Recorder:
         Hand a request to the handler.
         """
         self._request = request
-        self._began = self._clock()
+        if self._isTimed:
+            self._began = self._clock()
         return self._handler(request)
 
     def answered(self, response: Response) -> None:
@@ -527,7 +528,13 @@ class Recorder:
             sent = 0 if request.head.method == b"HEAD" else len(body)
             self._compose(request, response.status, sent, True)
         line = self._line
-        log.write(log.format.timed(line, now - self._began) if self._isTimed else line)
+        if self._isTimed:
+            line = log.format.timed(line, now - self._began)
+        # AccessLog.write, less the call.
+        log.lines.append(line)
+        log.size += len(line)
+        if log.size >= log.room:
+            log.full()
 
     def begun(self, response: Response) -> None:
         """

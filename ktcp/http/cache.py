@@ -51,6 +51,19 @@ class BoundedCache(Generic[T]):
             return
         self._entries[key] = value, size
         self.size += size
+        self._shrink()
+
+    def resize(self, key: Hashable, size: int) -> None:
+        """
+        A value that is kept takes more or less than it did.
+        """
+        entry = self._entries.get(key)
+        if entry is not None:
+            self.size += size - entry[1]
+            self._entries[key] = entry[0], size
+            self._shrink()
+
+    def _shrink(self) -> None:
         while self.size > self._capacity:
             self.drop(next(iter(self._entries)))
 

@@ -3,19 +3,28 @@
 Deadlines of many connections, on one timer.
 
 A timer for each connection would be made and cancelled with each request.  Here
-a connection only notes when it was last of use, and a wheel of seconds holds it
-in the bucket of the second in which it may be due; when that second comes the
-connection says until when it may live now, and is let go or put further along.
-So a request costs one assignment, and a connection one look in each of its
-timeouts, however many requests it carries.
+a connection only notes when it was last of use, and a wheel of ticks holds it in
+the bucket of the tick in which it may be due; when that comes the connection
+says until when it may live now, and is let go or put further along.  So a
+request costs one assignment, and a connection one look in each of its timeouts,
+however many requests it carries.
 
-The wheel turns once a second while it holds anything, and not at all otherwise.
+The wheel turns while it holds anything, and not at all otherwise.  Those whose
+time has come go a few at a time, and others are served in between: clients that
+mean ill come together and are due together, and with a thousand of them let go
+at once everybody waited for 100 ms (C{python -m bench.macro.attack}).
 """
 
 from __future__ import annotations
 
 from math import ceil
 from typing import Any, Protocol
+
+# Seconds.  A deadline is to be met within one second, also when many are due.
+TICK = 0.25
+
+# Asked or let go before others are served: about 1 ms.
+_SLICE = 8
 
 
 class Watched(Protocol):
@@ -39,14 +48,14 @@ class Wheel:
     """
     Calls L{Watched.expire}, at most a second after it is due and never before.
 
-    @ivar now: Whole seconds since the wheel was made, as of its last turn,
-        which was less than a second ago while anything is held.
+    @ivar now: Ticks since the wheel was made, as of its last turn, which was
+        less than a tick ago while anything is held.
     """
 
-    __slots__ = ("_buckets", "_call", "_places", "_reactor", "_start", "now")
+    __slots__ = ("_buckets", "_call", "_places", "_reactor", "_ripe", "_slice", "_start", "now")
 
-    # Seconds after which something that had nothing due is asked again.
-    _LATER = 60
+    # Ticks after which something that had nothing due is asked again.
+    _LATER = round(60 / TICK)
 
     def __init__(self, reactor: Any) -> None:
         """
@@ -57,14 +66,17 @@ class Wheel:
         self._buckets: dict[int, set[Watched]] = {}
         self._places: dict[Watched, int] = {}
         self._call: Any = None
+        # Whose bucket's turn has come, and the call that goes on with them.
+        self._ripe: list[Watched] = []
+        self._slice: Any = None
         self.now = 0
 
     def after(self, since: int, seconds: float) -> int:
         """
-        @param since: What C{now} read at the time, so up to a second before.
+        @param since: What C{now} read at the time, so up to a tick before.
         @return: What it will read when so many seconds have passed.
         """
-        return since + ceil(seconds) + 1
+        return since + ceil(seconds / TICK) + 1
 
     def watch(self, watched: Watched) -> None:
         """
@@ -104,27 +116,41 @@ class Wheel:
 
     def _schedule(self) -> None:
         passed = self._reactor.seconds() - self._start
-        self.now = int(passed)
-        self._call = self._reactor.callLater(self.now + 1 - passed, self._turn)
+        self.now = int(passed / TICK)
+        self._call = self._reactor.callLater((self.now + 1) * TICK - passed, self._turn)
 
     def _stop(self) -> None:
-        if self._call is not None:
-            self._call.cancel()
-            self._call = None
+        self._ripe.clear()
+        for call in (self._call, self._slice):
+            if call is not None:
+                call.cancel()
+        self._call = self._slice = None
 
     def _turn(self) -> None:
         before = self.now
         self._schedule()
-        # A reactor that was busy has several seconds to make up for.
-        for second in range(before + 1, self.now + 1):
-            for watched in self._buckets.pop(second, ()):
-                # One that expired before it may have had this one forgotten.
-                if self._places.pop(watched, None) is None:
-                    continue
-                due = watched.due()
-                if due is not None and due <= self.now:
-                    watched.expire()
-                else:
-                    self.watch(watched)
+        # A reactor that was busy has several ticks to make up for.
+        for tick in range(before + 1, self.now + 1):
+            self._ripe.extend(self._buckets.pop(tick, ()))
+        if self._slice is None:
+            self._reap()
+
+    def _reap(self) -> None:
+        """
+        Ask some of those whose tick has come.
+        """
+        self._slice = None
+        some, self._ripe = self._ripe[:_SLICE], self._ripe[_SLICE:]
+        for watched in some:
+            # One that expired before it may have had this one forgotten.
+            if self._places.pop(watched, None) is None:
+                continue
+            due = watched.due()
+            if due is not None and due <= self.now:
+                watched.expire()
+            else:
+                self.watch(watched)
         if not self._places:
             self._stop()
+        elif self._ripe:
+            self._slice = self._reactor.callLater(0, self._reap)

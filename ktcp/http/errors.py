@@ -35,7 +35,8 @@ def errorResponse(error: HTTPError, accept: bytes | None = None) -> Response:
         had one.
     """
     kind = _preferred(accept) if accept else _DEFAULT
-    return Response(error.status, _BODIES[kind](error), _HEADERS[kind])
+    headers = Headers([*_HEADERS[kind], *error.headers]) if error.headers else _HEADERS[kind]
+    return Response(error.status, _BODIES[kind](error), headers)
 
 
 def _preferred(accept: bytes) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 from twisted.internet.defer import Deferred
@@ -55,6 +55,23 @@ class OpenFile:
             os.close(descriptor)
 
     __del__ = close
+
+    def slices(self, size: int, each: int) -> Iterator[bytes]:
+        """
+        Read it from its beginning, and close it.
+
+        @raise FileShrank: It ended before C{size} bytes.
+        """
+        try:
+            at = 0
+            while at < size:
+                data = os.pread(self.descriptor, min(each, size - at), at)
+                if not data:
+                    raise FileShrank()
+                at += len(data)
+                yield data
+        finally:
+            self.close()
 
 
 class FileShrank(Exception):

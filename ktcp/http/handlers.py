@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _PLAIN = Headers.of({"Content-Type": "text/plain"})
 _HELLO = Response(200, b"Hello World!", _PLAIN)
 _NOT_IMPLEMENTED = Response(501, b"501 Not Implemented\n", _PLAIN)
+# Soon: what ends in the meantime are connections, of which there are many.
+_NO_ROOM = Response(
+    503, b"503 Service Unavailable\n", {"Content-Type": "text/plain", "Retry-After": "1"}
+)
 
 
 def hello(request: Request) -> Response:
@@ -28,6 +32,13 @@ def hello(request: Request) -> Response:
     if request.method == b"GET" or request.method == b"HEAD":
         return _HELLO
     return _NOT_IMPLEMENTED
+
+
+def noRoom(request: Request) -> Response:
+    """
+    Answer on a connection that is one too many.
+    """
+    return _NO_ROOM
 
 
 def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
@@ -49,12 +60,15 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         limits=limitsOf(parameters),
         server=_server(parameters),
         accessLog=_accessLog(parameters, context),
+        # The service counts those of all protocols.
+        connections=None,
+        clientConnections=None,
         reactor=context.reactor,
     )
 
 
 # Parameters that say nothing without the root.
-_OF_FILES = ("no-listing", "hidden", "follow-symlinks", "cache-control")
+_OF_FILES = ("index", "no-listing", "hidden", "follow-symlinks", "cache-control", "no-compress")
 
 
 def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
@@ -63,10 +77,12 @@ def _files(parameters: Mapping[str, Any], context: Context) -> Handler:
     try:
         return StaticFiles(
             parameters["root"],
+            index=parameters["index"] or ("index.html",),
             listing=not parameters["no-listing"],
             hidden=parameters["hidden"],
             followSymlinks=parameters["follow-symlinks"],
             cacheControl=parameters["cache-control"],
+            compress=not parameters["no-compress"],
             reactor=context.reactor,
         )
     except OSError as error:

@@ -36,6 +36,11 @@ class Limits:
         connection; beyond, it is closed.
     @ivar batch: Bytes of answers to pipelined requests that are gathered for
         one write.
+    @ivar requests: Requests of one connection; the answer to the last says
+        C{Connection: close}.  A connection stays with the process that accepted
+        it, so this is what lets grown or reloaded servers have their share.
+        Nothing here grows with it, and each end costs the client a connect, so
+        it is much: nginx takes 1000, and Apache 100.
     @ivar headTime: Seconds from the first byte of a head, or from the
         connection's beginning, to its last, however it trickles (408 if a part
         came, else closed without a word).  Apache takes 20 for a head.
@@ -62,6 +67,7 @@ class Limits:
     readAhead: int = 64 * KIB
     drain: int = 64 * KIB
     batch: int = 64 * KIB
+    requests: int = 100_000
     headTime: float = 20.0
     idle: float = 75.0
     bodyRate: float = 500.0
@@ -88,6 +94,7 @@ _OPTIONS = {
     "readAhead": ("BYTES", "taken from a client before they are wanted"),
     "drain": ("BYTES", "of an unread body that are dropped to keep the connection"),
     "batch": ("BYTES", "of answers to pipelined requests that are gathered for one write"),
+    "requests": ("COUNT", "of requests of a connection; the last answer closes it"),
     "headTime": ("SECONDS", "for a request's head to come, however it trickles; 408 beyond"),
     "idle": ("SECONDS", "for which a connection may be of no use between requests"),
     "bodyRate": ("BYTES", "a second that a body must come with on the average; 408 below"),

@@ -12,7 +12,7 @@ import re
 from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from ktcp.http.flow import RequestBody
@@ -35,17 +35,19 @@ class HTTPError(Exception):
 
     @ivar status: The status of the answer, 400 to 599.
     @ivar reason: One sentence for the client.
+    @ivar headers: What the answer's have besides: Allow, Retry-After and the like.
     """
 
-    def __init__(self, status: int, reason: str = "") -> None:
+    def __init__(self, status: int, reason: str = "", headers: HeadersLike | None = None) -> None:
         """
-        @raise ValueError: The status is that of no error.
+        @raise ValueError: The status is that of no error, or a header would split.
         """
         if not 400 <= status <= 599:
             raise ValueError(f"not the status of an error: {status!r}")
         super().__init__(status, reason)
         self.status = status
         self.reason = reason
+        self.headers = Headers.of(headers)
 
 
 class BadRequest(HTTPError):
@@ -383,6 +385,62 @@ class Response:
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>"
+
+
+class Lease(Protocol):
+    """
+    What an answer rests on.
+
+    @ivar until: How long it is good, on the clock of its owner, who may end it
+        sooner.
+    """
+
+    until: float
+
+
+class Standing(Response):
+    """
+    An answer that stands, for every request with the same head, until its lease
+    ends: the protocol gives it again without asking the handler, and the bytes
+    it was rendered to are shared by all connections (bench/macro, C{file1k}).
+    """
+
+    __slots__ = ("_data", "_date", "_lease", "_seconds")
+
+    def __init__(self, answer: Response, lease: Lease, seconds: Callable[[], float]) -> None:
+        """
+        @param answer: With a body of bytes.
+        @param seconds: Tells the time for the lease.
+        """
+        self.head = answer.head
+        self.body = answer.body
+        self.trailers = None
+        self._lease = lease
+        self._seconds = seconds
+        self._data = b""
+        self._date: bytes | None = None
+
+    @property
+    def isCurrent(self) -> bool:
+        """
+        Whether it still stands.
+        """
+        return self._lease.until > self._seconds()
+
+    def again(self, date: bytes) -> bytes | None:
+        """
+        @return: What it was rendered to on this C{date}, if it still stands.
+        """
+        if date is self._date and self._lease.until > self._seconds():
+            return self._data
+        return None
+
+    def keep(self, data: bytes, date: bytes) -> None:
+        """
+        Remember what it was rendered to.
+        """
+        self._data = data
+        self._date = date
 
 
 class ResponseHead:

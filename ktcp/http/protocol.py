@@ -25,6 +25,7 @@ How a connection leaves the happy path:
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 from typing import Any, cast
 
@@ -41,14 +42,16 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
 from ktcp.http.accesslog import AccessLog, Recorder
+from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.dates import DateClock
 from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
 from ktcp.http.errors import errorResponse
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
-from ktcp.http.handlers import hello
+from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
     BadRequest,
@@ -57,9 +60,11 @@ from ktcp.http.message import (
     Request,
     RequestHead,
     Response,
+    Standing,
     identified,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
+from ktcp.interfaces import IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -85,13 +90,17 @@ _LINGERING = State.LINGERING
 _CLOSED = State.CLOSED
 
 
+# Seconds for which a connection has been idle when it is closed in a drain.
+DRAIN_IDLE = 1.0
+
+
 class BodyAbandoned(Exception):
     """
     The body was asked for after its request had been answered.
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -120,10 +129,12 @@ class HTTPProtocol(Protocol):
         self._room = factory.limits.batch
         self._gate = Gate()
         self._reading = True
+        self._left = factory.limits.requests
         # When what C{_state} says began, when the head that is coming did, and
         # when the gate was shut, as the wheel tells the time.
         self._wheel = factory.wheel
         self._since = 0
+        self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
         self._record: Recorder | None = None
@@ -132,6 +143,9 @@ class HTTPProtocol(Protocol):
             # one has to be told to it.
             self._record = factory.accessLog.recorder(factory.handler)
             self._handler = self._record.handle
+        # The last head whose answer stands, and that.
+        self._stoodHead: RequestHead | None = None
+        self._stood: Standing | None = None
         # For this request.
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
@@ -164,11 +178,20 @@ class HTTPProtocol(Protocol):
             head = self._connection.repeated(data)
             if head is not None:
                 # What L{_advance} would do, less what it does in case of more.
-                answer = self._handleAtOnce(head, self._renderer.date())
+                date = self._renderer.date()
+                stood = self._stood
+                if stood is not None and head is self._stoodHead and self._left > 1:
+                    answer = stood.again(date)
+                    if answer is not None:
+                        self._left -= 1
+                        self._since = self._wheel.now
+                        self.transport.write(answer)
+                        return
+                answer = self._handleAtOnce(head, date)
                 if answer is not None:
                     self.transport.write(answer)
                     if self._state is _CLOSED:
-                        self._close()
+                        self._finish()
                 return
         if state is _LINGERING or state is _CLOSED:
             return
@@ -240,6 +263,34 @@ class HTTPProtocol(Protocol):
         The transport is about to tell L{connectionLost}.
         """
 
+    def drain(self) -> None:
+        """
+        See L{IDrainable}.  A connection is idle if it has been of no use for a
+        second: on one that has just been, a request may be on its way.
+        """
+        if self._state is State.LINGERING or self._state is State.CLOSED:
+            return
+        self._draining = True
+        if self._state is State.DISCARDING:
+            self._linger()
+            return
+        if self._state is not State.IDLE:
+            # What has been asked for is answered with C{Connection: close},
+            # unless that head has gone.
+            if self._head is not None:
+                self._head = self._head.closing()
+            return
+        self._stood = None
+        # In the way of the class's own, which so need not look whether to.
+        handleAtOnce, handle = self._handleAtOnce, self._handle
+        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
+        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        due = self.due()
+        if due is not None and due <= self._wheel.now and not self._connection.waiting:
+            self._close()
+        else:
+            self._wheel.watch(self)
+
     # Requests, one by one.
 
     def _advance(self) -> None:
@@ -297,7 +348,7 @@ class HTTPProtocol(Protocol):
                 return True
             self._batch.append(answer)
             if self._state is _CLOSED:
-                self._close()
+                self._finish()
                 return False
             self._room -= len(answer)
             if self._room < 0:
@@ -313,6 +364,9 @@ class HTTPProtocol(Protocol):
         @return: The answer, to be sent by the caller, who then closes if the
             state is C{CLOSED}; or L{None}: it will come, or has been sent.
         """
+        self._left -= 1
+        if not self._left:
+            head = head.closing()
         self._head = head
         self._state = _HANDLING
         peer = self._peer
@@ -325,9 +379,12 @@ class HTTPProtocol(Protocol):
                 or response.body.__class__ is not bytes
                 or response.trailers is not None
             ):
-                self._await(response)
-                return None
-            answer, closes = self._renderer.whole(head, response, date)
+                if response.__class__ is not Standing:
+                    self._await(response)
+                    return None
+                answer, closes = self._stand(head, response, date)
+            else:
+                answer, closes = self._renderer.whole(head, response, date)
         except Exception:
             self._handlerFailed(Failure())
             return None
@@ -339,12 +396,30 @@ class HTTPProtocol(Protocol):
         self._since = self._wheel.now
         return answer
 
+    def _stand(self, head: RequestHead, response: Standing, date: bytes) -> tuple[bytes, bool]:
+        """
+        Render an answer that stands, unless another connection has done so.
+        """
+        if not head.framing.keepAlive:
+            return self._renderer.whole(head, response, date)
+        answer, closes = response.again(date), False
+        if answer is None:
+            answer, closes = self._renderer.whole(head, response, date)
+            if closes:
+                return answer, True
+            response.keep(answer, date)
+        if self._record is None:
+            # The handler is how the access log hears of requests.
+            self._stoodHead, self._stood = head, response
+        return answer, False
+
     def _handle(self, head: RequestHead) -> bool:
         """
         Hand over a request that has a body.
         """
         framing = head.framing
-        self._head = head
+        self._left -= 1
+        self._head = head if self._left else head.closing()
         self._body = RequestBody(self, framing.length, self._limits.body)
         self._mustContinue = framing.expectsContinue
         self._taken = 0
@@ -353,7 +428,7 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(self._request(head, self._peer, self._body)))
+            self._await(self._handler(self._request(self._head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True
@@ -462,7 +537,7 @@ class HTTPProtocol(Protocol):
         self._since = self._wheel.now
         if self._body is None:
             if closes:
-                self._close()
+                self._finish()
             else:
                 self._state = _IDLE
             return
@@ -472,7 +547,7 @@ class HTTPProtocol(Protocol):
             wanted.errback(BodyAbandoned())
         if not self._connection.inBody:
             if closes:
-                self._close()
+                self._finish()
             else:
                 self._state = State.IDLE
         elif closes:
@@ -575,6 +650,7 @@ class HTTPProtocol(Protocol):
         assert self._sender is not None
         self._pending = self._producer = None
         data, closes = self._sender.end()
+        closes = closes or self._draining
         self._sender = None
         if self._record is not None:
             self._record.ended(True)
@@ -685,8 +761,13 @@ class HTTPProtocol(Protocol):
         """
         Take bytes from the client only while there is somewhere to put them.
         """
+        # What waits while nothing is answered is a part of something, within a
+        # bound of its own that may be beyond readAhead's.
         reading = self._gate.isOpen and (
-            self._wanted is not None or self._connection.waiting < self._limits.readAhead
+            self._wanted is not None
+            or self._state is State.IDLE
+            or self._state is State.DISCARDING
+            or self._connection.waiting < self._limits.readAhead
         )
         if self._state is State.LINGERING:
             reading = True
@@ -710,6 +791,16 @@ class HTTPProtocol(Protocol):
         self._wheel.watch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+    def _finish(self) -> None:
+        """
+        Close after an answer that said so.  A client that did not ask for it,
+        because this was the last request it had, may be sending another.
+        """
+        if self._left:
+            self._close()
+        else:
+            self._linger()
 
     def _leave(self) -> None:
         """
@@ -760,6 +851,8 @@ class HTTPProtocol(Protocol):
             seconds = limits.idle
             if self._headSince is not None:
                 since, seconds = self._headSince, limits.headTime
+            if self._draining and not self._connection.waiting:
+                seconds = DRAIN_IDLE
         elif self._state is State.DISCARDING or self._wanted is not None:
             seconds = limits.bodyGrace + self._taken / limits.bodyRate
         elif self._state is State.HANDLING:
@@ -799,7 +892,7 @@ class HTTPProtocol(Protocol):
                 pending.cancel()
 
 
-@implementer(IProtocolNegotiationFactory)
+@implementer(IProtocolNegotiationFactory, IRefusingFactory)
 class HTTPFactory(Factory):
     """
     Serves HTTP/1.1 with one handler::
@@ -822,26 +915,55 @@ class HTTPFactory(Factory):
         limits: Limits | None = None,
         server: bytes | None = b"ktcp",
         accessLog: AccessLog | None = None,
+        connections: int | None = CONNECTIONS,
+        clientConnections: int | None = CLIENT_CONNECTIONS,
+        compress: Compression | bool = False,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
         @param accessLog: Gets a line for each answer.
+        @param connections: How many there may be at one time (503 beyond);
+            L{None}: not bounded.
+        @param clientConnections: The same for those from one address; see
+            L{ktcp.endpoint.admission}.
+        @param compress: Compress what the handler answers.  Not where it says
+            back what it was asked beside a secret, or size tells that (BREACH).
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
-        @raise ValueError: The Server header would split.
+        @raise ValueError: The Server header would split, or a number is not
+            positive.
         """
         if server is not None:
             Headers.of({"Server": server})
+        if compress:
+            compression = Compression() if compress is True else compress
+            handler = Compressing(handler, compression, lambda: self.reactor)
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
         self.door = Door(limits)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
+        self._server = server
+        self._admission: Admission | None = None
+        if connections is not None or clientConnections is not None:
+            self._admission = Admission(connections, clientConnections)
+        self._refusing: HTTPFactory | None = None
         self._reactor = reactor
         self._wheel: Wheel | None = None
+
+    @property
+    def reactor(self) -> IReactorTime:
+        """
+        The reactor that was given, or the global one.
+        """
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = cast(IReactorTime, reactor)
+        return self._reactor
 
     @property
     def wheel(self) -> Wheel:
@@ -849,11 +971,7 @@ class HTTPFactory(Factory):
         Keeps the deadlines of all connections.
         """
         if self._wheel is None:
-            if self._reactor is None:
-                from twisted.internet import reactor
-
-                self._reactor = cast(IReactorTime, reactor)
-            self._wheel = Wheel(self._reactor)
+            self._wheel = Wheel(self.reactor)
         return self._wheel
 
     def acceptableProtocols(self) -> list[bytes]:
@@ -863,8 +981,32 @@ class HTTPFactory(Factory):
         """
         return [b"http/1.1"]
 
-    def buildProtocol(self, addr: IAddress | None) -> HTTPProtocol:
+    def buildProtocol(self, addr: Any) -> HTTPProtocol | None:
         """
         One protocol per connection.
         """
-        return HTTPProtocol(self)
+        if self._admission is None:
+            return HTTPProtocol(self)
+        built = self._admission.build(addr, lambda addr: HTTPProtocol(self), self.buildRefusal)
+        return cast("HTTPProtocol | None", built)
+
+    def buildRefusal(self, addr: IAddress) -> HTTPProtocol:
+        """
+        One that answers 503.  See L{IRefusingFactory}.
+
+        It waits for a request, for not much time: some clients take an answer
+        that comes before it for none of theirs, and reset the connection.
+        """
+        if self._refusing is None:
+            limits = self.limits
+            briefly = min(limits.headTime, limits.linger)
+            self._refusing = HTTPFactory(
+                noRoom,
+                limits=replace(limits, requests=1, headTime=briefly, stall=briefly),
+                server=self._server,
+                accessLog=self.accessLog,
+                connections=None,
+                clientConnections=None,
+                reactor=self._reactor,
+            )
+        return HTTPProtocol(self._refusing)

@@ -12,7 +12,7 @@ of a request that has only these (L{_told}).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import h11
 
@@ -39,6 +39,9 @@ _DATE = b"\x01"
 _DATE_HOLE = b"Date: " + _DATE
 _LENGTH = b"18446744073709551557"
 _LENGTH_HOLE = b"\r\nContent-Length: " + _LENGTH + b"\r\n"
+
+# Stands for every value of the handler's that h11 does not look into.
+_VALUE = b"\x02"
 
 # A client of HTTP/1.0 that asked for it by name (RFC 9112, C.2.2) is promised
 # persistence by name; h11 knows none, so it hears of HTTP/1.1.
@@ -130,10 +133,24 @@ class _Template:
 # Stands for a request that could not be read, so that it can be answered.
 _UNREAD = RequestHead(b"", 0, b"GET", b"/", b"1.1", Headers(), Framing(b"", False, False, 0, False))
 
-# Kept rendered: as many heads of each kind of request as there can be in use
-# (L{ResponseHead}), and bodies of so many bytes.  Some 2 MiB at the worst.
+# Kept rendered: so many heads of each kind of request, and bodies of so many
+# bytes.  Some 2 MiB at the worst.
 _HEADS = 512
 _BODY = 256
+
+# More answers than that are alike but for their values: a tag, a date, a
+# cookie.  So h11 is asked once for each shape, which for 5,000 files in turn
+# costs a sixth of asking it for each (bench/micro/files.py).
+_SHAPES = 128
+
+
+class _Shape(NamedTuple):
+    """
+    A head as h11 rendered it, in parts that values of the handler's go between.
+    """
+
+    parts: tuple[bytes, ...]
+    closes: bool
 
 
 class Renderer:
@@ -149,6 +166,7 @@ class Renderer:
         self._server = server
         self.date = date
         self._templates: list[dict[ResponseHead, _Template]] = [{} for _ in KINDS]
+        self._shapes: list[dict[Any, _Shape]] = [{} for _ in KINDS]
 
     def whole(
         self, request: RequestHead, response: Response, date: bytes | None = None
@@ -232,19 +250,45 @@ class Renderer:
 
     def _newTemplate(self, request: RequestHead, response: ResponseHead) -> _Template:
         """
-        Render a head by h11, and keep it in place of the oldest.
+        Render a head, and keep it in place of the oldest.
         """
-        templates = self._templates[request.kind]
-        if len(templates) == _HEADS:
-            del templates[next(iter(templates))]
-        templates[response] = template = self._makeTemplate(request, response)
+        names, values = [], []
+        for name, value in response.headers:
+            lowered = name.lower()
+            if lowered == b"content-length":
+                continue
+            # What h11 looks into is part of the shape.
+            isCopied = lowered != b"connection"
+            names.append((name, None if isCopied else value))
+            if isCopied:
+                values.append(value)
+        shapes = self._shapes[request.kind]
+        key = response.status, response.declared is None, tuple(names)
+        shape = shapes.get(key)
+        if shape is None:
+            shape = self._makeShape(request, response)
+            _keep(shapes, key, shape, _SHAPES)
+        parts = [*shape.parts]
+        # Each value after its part.
+        parts[1:] = [part for pair in zip(values, parts[1:], strict=True) for part in pair]
+        template = _Template(b"".join(parts), shape.closes)
+        isHead = request.method == b"HEAD"
+        template.isPlain = template.isSized and not isHead and not response.isUnusual
+        _keep(self._templates[request.kind], response, template, _HEADS)
         return template
 
-    def _makeTemplate(self, request: RequestHead, response: ResponseHead) -> _Template:
+    def _makeShape(self, request: RequestHead, response: ResponseHead) -> _Shape:
+        """
+        Have h11 render a head.
+        """
         status, declared = response.status, response.declared
         isHead = request.method == b"HEAD"
         version, keepAlive = request.httpVersion, request.framing.keepAlive
-        pairs = [pair for pair in response.headers if pair[0].lower() != b"content-length"]
+        pairs = [
+            (name, value if name.lower() == b"connection" else _VALUE)
+            for name, value in response.headers
+            if name.lower() != b"content-length"
+        ]
         if version == b"1.0" and keepAlive:
             keepAlive = not _closing(response.headers)
             if keepAlive:
@@ -256,9 +300,7 @@ class Renderer:
             pairs.append((b"Content-Length", _LENGTH))
         connection = _told(isHead, version, keepAlive)
         head = connection.send(_event(status, pairs))
-        template = _Template(head, connection.their_state is h11.MUST_CLOSE)
-        template.isPlain = template.isSized and not isHead and not response.isUnusual
-        return template
+        return _Shape(tuple(head.split(_VALUE)), connection.their_state is h11.MUST_CLOSE)
 
     def _extra(self, headers: Headers) -> list[tuple[bytes, bytes]]:
         """
@@ -270,6 +312,15 @@ class Renderer:
         if b"date" not in headers:
             extra.append((b"Date", _DATE))
         return extra
+
+
+def _keep(kept: dict[Any, Any], key: object, value: object, most: int) -> None:
+    """
+    Keep a value in place of the oldest.
+    """
+    if len(kept) == most:
+        del kept[next(iter(kept))]
+    kept[key] = value
 
 
 def _event(status: int, pairs: Iterable[tuple[bytes, bytes]]) -> h11.Response:

@@ -22,7 +22,8 @@ from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-from ktcp.http.message import Headers, Request, Response
+from ktcp.http.errors import errorResponse
+from ktcp.http.message import HTTPError, Request, Response
 
 RouteHandler = Callable[..., Response | Awaitable[Response]]
 _Given = TypeVar("_Given", bound=RouteHandler)
@@ -42,9 +43,6 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 # scheme "://" authority (RFC 9112, 3.2.2); the door has checked the rest.
 _ORIGIN = re.compile(rb"[A-Za-z]+://[^/?]*")
-
-_PLAIN = Headers.of({"Content-Type": "text/plain; charset=utf-8"})
-_NOT_FOUND = Response(404, b"404 Not Found\n", _PLAIN)
 
 
 class _Route(NamedTuple):
@@ -225,9 +223,14 @@ class Router:
             if route is not None:
                 return route.handler(request, **dict(zip(route.names, match.values, strict=True)))
             allowed.update(match.routes)
-        if not allowed:
-            return _NOT_FOUND if self._fallback is None else self._fallback(request)
-        return _options(allowed) if method == b"OPTIONS" else _notAllowed(allowed)
+        if allowed and method == b"OPTIONS":
+            return _options(allowed)
+        if not allowed and self._fallback is not None:
+            return self._fallback(request)
+        # Not raised: a failure costs more than the answer.
+        allow = {"Allow": _allow(allowed)} if allowed else None
+        error = HTTPError(405 if allowed else 404, headers=allow)
+        return errorResponse(error, head.headers.get(b"accept"))
 
 
 def _checkTakes(handler: RouteHandler, names: Sequence[str], path: str) -> None:
@@ -328,7 +331,7 @@ def _enter(
         # be taken for a scheme or a host.
         return Response(308, b"", {"Location": b"./%b/%b" % (raw[-1], query)})
     head = request.head._replace(target=b"/" + b"/".join(rest) + query)
-    return handler(Request(head, request.peer, request.body))
+    return handler(type(request)(head, request.peer, request.body))
 
 
 def _allow(methods: set[bytes]) -> bytes:
@@ -338,8 +341,3 @@ def _allow(methods: set[bytes]) -> bytes:
 
 def _options(methods: set[bytes]) -> Response:
     return Response(204, b"", {"Allow": _allow(methods)})
-
-
-def _notAllowed(methods: set[bytes]) -> Response:
-    body = b"405 Method Not Allowed\n"
-    return Response(405, body, [*_PLAIN, (b"Allow", _allow(methods))])

@@ -22,11 +22,13 @@ from twisted.internet.threads import deferToThreadPool
 
 from ktcp.http.accept import prefersJSON
 from ktcp.http.cache import BoundedCache
+from ktcp.http.compress import SLICE, Compression, codedSlices, nothing
 from ktcp.http.conditions import isPlain, precondition, rangeHolds
+from ktcp.http.errors import errorResponse
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
-from ktcp.http.message import Headers, HTTPError, Request, Response, reasonPhrase
+from ktcp.http.message import Headers, HTTPError, Request, Response, Standing
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
 from ktcp.http.variants import Entry, Loader, Signature, Variant
@@ -39,18 +41,17 @@ _KNOWN = frozenset(
 )
 
 # Answers that are kept, by the bytes of the request's head, and the longest of
-# those: 2 MiB at the worst.  They hold no file that the cache does not hold.
-_ANSWERS = 1024
+# those: so many bytes in all, each with what it takes besides.  They hold no file
+# that the cache does not hold, but of files up to _STANDING bytes what was sent,
+# head and all.  Beyond that, putting head and file together is little beside
+# sending them.
+_ANSWERS = 8 * MIB
+_ANSWER = 512
 _LONGEST = 2048
+_STANDING = 4096
 
 
-def _plainly(status: int, *headers: tuple[bytes, bytes]) -> Response:
-    text = b"%d %b\n" % (status, reasonPhrase(status))
-    return Response(status, text, [(b"Content-Type", b"text/plain; charset=utf-8"), *headers])
-
-
-_REFUSALS = {status: _plainly(status) for status in (400, 403, 404, 412, 501, 503)}
-_REFUSALS[405] = _plainly(405, (b"Allow", b"GET, HEAD"))
+_ALLOWED = Headers.of({"Allow": "GET, HEAD"})
 
 _PAGE = [
     (b"Cache-Control", b"no-cache"),
@@ -77,7 +78,8 @@ class StaticFiles:
         HTTPFactory(StaticFiles("/srv/www"))
 
     GET and HEAD, index files, listings, ranges, conditional requests, and
-    precompressed siblings (C{a.css.br}, C{.zst}, C{.gz}) for who accepts them.
+    precompressed siblings (C{a.css.br}, C{.zst}, C{.gz}) or compression on the
+    way out for who accepts them.
     Nothing outside of the directory is served, and neither hidden files,
     devices nor FIFOs.
     """
@@ -92,6 +94,7 @@ class StaticFiles:
         followSymlinks: bool = False,
         cacheControl: str | bytes | None = None,
         charset: str | None = "utf-8",
+        compress: Compression | bool = True,
         cacheBytes: int = 32 * MIB,
         cacheSeconds: float = 1.0,
         reactor: Any = None,
@@ -105,6 +108,8 @@ class StaticFiles:
         @param followSymlinks: Also those that lead out of the directory.
         @param cacheControl: The Cache-Control header of files (RFC 9111, 5.2).
         @param charset: That of text files; L{None} for not to say.
+        @param compress: Compress files of types that shrink, for clients that
+            take it: small ones once, others each time.
         @param cacheBytes: The memory for small files, in bytes, at most.
         @param cacheSeconds: For how long a file is not looked at again: a
             changed one is served changed after that, at the latest.
@@ -121,10 +126,12 @@ class StaticFiles:
         self._index = [os.fsencode(name) for name in index]
         self._listing = listing
         self._hidden = hidden
-        self._loader = Loader(self._root, control, charset)
+        compression = Compression() if compress is True else compress or None
+        self._loader = Loader(self._root, control, charset, compression)
         self._cacheSeconds = cacheSeconds
         self._cache: BoundedCache[Entry] = BoundedCache(cacheBytes, self._forget)
         self._answers: dict[bytes, tuple[Entry, Response]] = {}
+        self._room = _ANSWERS
         self._seconds = seconds
         self._reactor = reactor
 
@@ -149,16 +156,16 @@ class StaticFiles:
         try:
             return self._answer(request)
         except HTTPError as error:
-            return _REFUSALS[error.status]
+            return errorResponse(error, request.headers.get(b"accept"))
         except OSError as error:
             status = refusal(error)
             if not status:
                 raise
-            return _REFUSALS[status]
+            return errorResponse(HTTPError(status), request.headers.get(b"accept"))
 
     def _answer(self, request: Request) -> Response:
         if request.method not in (b"GET", b"HEAD"):
-            return _REFUSALS[405 if request.method in _KNOWN else 501]
+            raise HTTPError(405 if request.method in _KNOWN else 501, headers=_ALLOWED)
         path, query = splitTarget(request.target)
         names = namesOf(path)
         if names[-1]:
@@ -189,13 +196,15 @@ class StaticFiles:
             entry = self._look(names)
             if entry is None:
                 return None
+            made = len(entry.made)
             try:
                 answer = self._send(request, entry)
             except _Changed:
                 entry.until = 0.0
                 continue
-            self._keep(request, names, entry, answer)
-            return answer
+            if len(entry.made) > made:
+                self._cache.resize(tuple(names), entry.cost)
+            return self._keep(request, names, entry, answer)
         # Somebody writes to it as fast as we look.
         raise HTTPError(503)
 
@@ -227,9 +236,11 @@ class StaticFiles:
 
     def _keep(
         self, request: Request, names: Sequence[bytes], entry: Entry, answer: Response
-    ) -> None:
+    ) -> Response:
         """
         Keep an answer, if it is for every request with such a head.
+
+        @return: What to answer with.
         """
         raw = request.head.raw
         if (
@@ -238,16 +249,25 @@ class StaticFiles:
             or not (isPlain(request.headers) or answer.status == 304)
             or self._cache.get(tuple(names)) is not entry
         ):
-            return
-        if len(self._answers) >= _ANSWERS:
-            del self._answers[next(iter(self._answers))]
+            return answer
+        if len(answer.body) <= _STANDING:
+            answer = Standing(answer, entry, self._seconds)
+        replaced = self._answers.pop(raw, None)
+        if replaced is not None:
+            self._room += _cost(raw, replaced[1])
         self._answers[raw] = entry, answer
+        self._room -= _cost(raw, answer)
+        while self._room < 0:
+            oldest = next(iter(self._answers))
+            self._room += _cost(oldest, self._answers.pop(oldest)[1])
+        return answer
 
     def _forget(self, entry: Entry) -> None:
         """
         The cache has no room for an entry, so no answer may hold it either.
         """
         self._answers.clear()
+        self._room = _ANSWERS
 
     def _send(self, request: Request, entry: Entry) -> Response:
         """
@@ -262,17 +282,24 @@ class StaticFiles:
         if wanted is None:
             variant = entry.choose(headers.get(b"accept-encoding"))
         status = precondition(headers, variant.etag, variant.modified)
+        if status == 304:
+            return variant.unchanged
         if status is not None:
-            return variant.unchanged if status == 304 else _REFUSALS[status]
+            raise HTTPError(status)
         if wanted is not None and rangeHolds(headers, variant.etag, variant.modified, time.time()):
             try:
                 spans = parseRange(wanted, variant.size)
             except Unsatisfiable:
-                return _plainly(416, (b"Content-Range", b"bytes */%d" % variant.size))
+                total = b"bytes */%d" % variant.size
+                raise HTTPError(416, headers={"Content-Range": total}) from None
             if spans is not None:
                 return self._partial(variant, spans)
         if variant.whole is not None:
             return variant.whole
+        if variant.toBeCoded is not None:
+            # How long that is takes compressing it to tell, so HEAD does not.
+            body = nothing() if isHead else self._compressed(variant, variant.toBeCoded)
+            return Response(200, body, variant.headers)
         if isHead:
             length = (b"Content-Length", b"%d" % variant.size)
             return Response(200, b"", [*variant.headers, length])
@@ -301,6 +328,16 @@ class StaticFiles:
                 piece if isinstance(piece, bytes) else content[piece.offset :][: piece.size]
                 for piece in pieces
             )
+        return FileBody(self._open(variant), pieces, self.reactor)
+
+    def _compressed(self, variant: Variant, coding: bytes) -> AsyncIterator[bytes]:
+        slices = self._open(variant).slices(variant.size, SLICE)
+        return codedSlices(coding, slices, self._inThread)
+
+    def _open(self, variant: Variant) -> OpenFile:
+        """
+        @raise _Changed: It is not what it was.
+        """
         try:
             descriptor, status = self._root.open(variant.names)
         except (OSError, HTTPError):
@@ -308,7 +345,7 @@ class StaticFiles:
         file = OpenFile(descriptor)
         if Signature.of(status) != variant.signature:
             raise _Changed()
-        return FileBody(file, pieces, self.reactor)
+        return file
 
     # Directories.
 
@@ -363,13 +400,22 @@ class StaticFiles:
         return deferToThreadPool(self.reactor, self.reactor.getThreadPool(), call, *arguments)
 
 
+def _cost(raw: bytes, answer: Response) -> int:
+    """
+    @return: Bytes that keeping an answer takes, roughly.
+    """
+    sent = len(answer.body) if isinstance(answer, Standing) else 0
+    return _ANSWER + len(raw) + sent
+
+
 def _redirect(path: bytes, query: bytes) -> Response:
     """
     Send the client to the directory's own URL, so that links in it work.
     """
     # Browsers read a backslash as a slash, and two of these as another host.
     place = path.replace(b"\\", b"%5C") + b"/" + (b"?" + query if query else b"")
-    return _plainly(301, (b"Location", place))
+    text = b"301 Moved Permanently\n"
+    return Response(301, text, [(b"Content-Type", b"text/plain"), (b"Location", place)])
 
 
 def _parts(variant: Variant, spans: Sequence[Span], boundary: bytes) -> Iterator[Piece]:

@@ -1,21 +1,23 @@
 # -*- test-case-name: ktcp.test.test_http_static -*-
 """
-A file as it can be sent: its metadata, its bytes if they are few, and its
-precompressed siblings.
+A file as it can be sent: its metadata, its bytes if they are few, its
+precompressed siblings, and what it is compressed to.
 """
 
 from __future__ import annotations
 
 import mimetypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from stat import S_ISREG
 from typing import NamedTuple
 
 from ktcp.http.accept import bestCoding
+from ktcp.http.codings import CHEAPEST, SMALLEST, compressed
+from ktcp.http.compress import VARY, Compression, forbidsTransform
 from ktcp.http.dates import formatDate
-from ktcp.http.message import HTTPError, Response
+from ktcp.http.message import Headers, HTTPError, Response
 from ktcp.http.paths import Root
 
 # Content codings of files that lie beside the one asked for, dearest first.
@@ -91,6 +93,8 @@ class Variant:
     @ivar headers: Of an answer with all of it.
     @ivar unchanged: The answer 304.
     @ivar whole: The answer with all of it, if its bytes are kept.
+    @ivar toBeCoded: The coding that its bytes are sent in, though they are not
+        in it here.
     """
 
     __slots__ = (
@@ -101,6 +105,7 @@ class Variant:
         "names",
         "signature",
         "size",
+        "toBeCoded",
         "unchanged",
         "whole",
     )
@@ -117,7 +122,8 @@ class Variant:
         self.names = names
         self.signature = signature
         self.content = content
-        self.size = signature.size
+        self.size = signature.size if content is None else len(content)
+        self.toBeCoded: bytes | None = None
         self.modified = signature.modifiedNs // 10**9
         tag = b"%x-%x-%x" % (signature.modifiedNs, signature.size, signature.inode)
         self.etag = b'"%b%b"' % (tag, b"" if coding is None else b"-" + coding)
@@ -138,22 +144,43 @@ class Entry:
 
     @ivar plain: The file itself.
     @ivar coded: Its siblings, by their coding, dearest first.
+    @ivar made: What it was compressed to here, by coding; itself, where that is
+        no shorter.
     @ivar until: When it is to be looked at again; on the clock of its owner.
     """
 
-    __slots__ = ("coded", "plain", "until")
+    __slots__ = ("_codings", "_make", "coded", "made", "plain", "until")
 
-    def __init__(self, plain: Variant, coded: dict[bytes, Variant]) -> None:
+    def __init__(
+        self,
+        plain: Variant,
+        coded: dict[bytes, Variant],
+        codings: Sequence[bytes],
+        make: Callable[[Variant, bytes], Variant],
+    ) -> None:
+        """
+        @param codings: That it may be compressed to, dearest first.
+        @param make: Compresses it.
+        """
         self.plain = plain
         self.coded = coded
+        self.made: dict[bytes, Variant] = {}
+        # Between equals, what lies ready goes first.
+        self._codings = [*coded, *(each for each in codings if each not in coded)]
+        self._make = make
         self.until = 0.0
 
     def choose(self, acceptEncoding: bytes | None) -> Variant:
         """
         @return: The variant that the client likes best.
         """
-        coding = bestCoding(acceptEncoding, list(self.coded)) if self.coded else None
-        return self.plain if coding is None else self.coded[coding]
+        coding = bestCoding(acceptEncoding, self._codings) if self._codings else None
+        if coding is None:
+            return self.plain
+        variant = self.coded.get(coding) or self.made.get(coding)
+        if variant is None:
+            self.made[coding] = variant = self._make(self.plain, coding)
+        return variant
 
     @property
     def signatures(self) -> list[Signature]:
@@ -167,7 +194,7 @@ class Entry:
         """
         Bytes that it takes, roughly.
         """
-        variants = [self.plain, *self.coded.values()]
+        variants = {self.plain, *self.coded.values(), *self.made.values()}
         return sum(OVERHEAD + len(each.content or b"") for each in variants)
 
 
@@ -176,10 +203,18 @@ class Loader:
     Makes an L{Entry} of a file.
     """
 
-    def __init__(self, root: Root, cacheControl: bytes | None, charset: str | None) -> None:
+    def __init__(
+        self,
+        root: Root,
+        cacheControl: bytes | None,
+        charset: str | None,
+        compression: Compression | None,
+    ) -> None:
         self._root = root
         self._charset = charset
         self._extra = [] if cacheControl is None else [(b"Cache-Control", cacheControl)]
+        isFixed = forbidsTransform(Headers(self._extra))
+        self._compression = None if isFixed else compression
 
     def load(self, names: Sequence[bytes], status: os.stat_result, known: Entry | None) -> Entry:
         """
@@ -191,14 +226,46 @@ class Loader:
         found = [Signature.of(status), *(Signature.of(each) for each in siblings.values())]
         if known is not None and known.signatures == found and list(known.coded) == list(siblings):
             return known
-        extra = [(b"Vary", b"Accept-Encoding"), *self._extra] if siblings else self._extra
+        codings = self._codingsOf(names[-1], status.st_size)
+        extra = [VARY, *self._extra] if siblings or codings else self._extra
         plain = self._variant(names, names[-1], extra, None)
         coded = {}
         for coding, suffix in CODINGS:
             if coding in siblings:
                 place = [*names[:-1], names[-1] + suffix]
                 coded[coding] = self._variant(place, names[-1], extra, coding)
-        return Entry(plain, coded)
+        return Entry(plain, coded, codings, self._compress)
+
+    def _codingsOf(self, name: bytes, size: int) -> Sequence[bytes]:
+        """
+        @return: What a file may be compressed to.
+        """
+        settings = self._compression
+        if settings is None or not settings.minimum <= size <= settings.largest:
+            return ()
+        if not settings.takes(self._typeOf(name).encode()):
+            return ()
+        return SMALLEST if size <= SMALL else CHEAPEST
+
+    def _compress(self, plain: Variant, coding: bytes) -> Variant:
+        """
+        Compress what is kept, which takes 5 ms at the longest, once; what is
+        not will be compressed as it is sent.
+        """
+        content = plain.content
+        if content is not None:
+            content = compressed(coding, content)
+            if len(content) >= plain.size:
+                return plain
+        # Type, coding and validators are its own.
+        contentType, *rest = plain.headers
+        extra = [pair for pair in rest if pair[0] in (b"Vary", b"Cache-Control")]
+        variant = Variant(
+            plain.names, plain.signature, content, contentType[1].decode(), extra, coding
+        )
+        if content is None:
+            variant.toBeCoded = coding
+        return variant
 
     def _siblings(
         self, names: Sequence[bytes], status: os.stat_result
@@ -235,6 +302,8 @@ class Loader:
                     content = None
         finally:
             os.close(descriptor)
-        suffix = os.path.splitext(os.fsdecode(name))[1]
-        contentType = typeOf(suffix, self._charset)
+        contentType = self._typeOf(name)
         return Variant(names, Signature.of(status), content, contentType, extra, coding)
+
+    def _typeOf(self, name: bytes) -> str:
+        return typeOf(os.path.splitext(os.fsdecode(name))[1], self._charset)

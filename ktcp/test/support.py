@@ -28,6 +28,19 @@ import ktcp
 ROOT = Path(ktcp.__file__).parent.parent
 BIN = Path(sys.executable).parent
 
+# What systemd does: a socket at 3, and the environment that says so.
+ACTIVATE = """
+import os, socket, sys
+kind, address, *command = sys.argv[1:]
+listener = socket.socket(getattr(socket, kind))
+listener.bind(("127.0.0.1", 0) if kind == "AF_INET" else address)
+listener.listen()
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="echo")
+os.execv(command[0], command)
+"""
+
 
 class Child(ProcessProtocol):
     """
@@ -132,9 +145,11 @@ def spawn(
 def stopAfter(test: TestCase, port: Any) -> None:
     """
     Close a port when a test ends, and wait until each of its connections has
-    ended, with what it has left in the reactor.
+    ended, with what it has left in the reactor.  Clients that are made later
+    are cleaned up before.
     """
     build = port.factory.buildProtocol
+    connections: list[Deferred[None]] = []
 
     def buildProtocol(addr: object) -> Protocol:
         protocol: Protocol = build(addr)
@@ -146,18 +161,23 @@ def stopAfter(test: TestCase, port: Any) -> None:
             ended.callback(None)
 
         protocol.connectionLost = connectionLost  # type: ignore[method-assign]  # to hear of it
-        test.addCleanup(lambda: ended)
+        connections.append(ended)
         return protocol
 
+    async def stop() -> None:
+        await port.stopListening()
+        for ended in connections:
+            await ended
+
     port.factory.buildProtocol = buildProtocol
-    test.addCleanup(port.stopListening)
+    test.addCleanup(lambda: Deferred.fromCoroutine(stop()))
 
 
 def portOf(line: str) -> int:
     """
     The port that a line of the log names.
     """
-    return int(line.rpartition("port=")[2])
+    return int(line.rpartition("port=")[2].partition(" ")[0])
 
 
 class SlowTransport(FileDescriptor):

@@ -9,12 +9,15 @@ import os
 import re
 from pathlib import Path
 
+from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
+from ktcp import HTTPFactory, Response
 from ktcp.test.peers import peer
-from ktcp.test.support import BIN, makePEM, portOf, spawn
+from ktcp.test.support import BIN, makePEM, portOf, spawn, stopAfter
+from ktcp.test.test_http_codings import TEXT, decoded
 
 
 class ClientsTestCase(TestCase):
@@ -31,6 +34,16 @@ class ClientsTestCase(TestCase):
         self.http = portOf(await self.server.said("listening protocol=http"))
         self.echo = portOf(await self.server.said("listening protocol=echo"))
         self.url = f"http://127.0.0.1:{self.http}"
+
+    def serve(self, handler):
+        """
+        Serve from here what no option makes.
+
+        @return: Its URL.
+        """
+        port = reactor.listenTCP(0, HTTPFactory(handler), interface="127.0.0.1")
+        stopAfter(self, port)
+        return f"http://127.0.0.1:{port.getHost().port}/"
 
     async def run_(self, program, package, *arguments):
         """
@@ -94,6 +107,66 @@ class CurlTests(ClientsTestCase):
         out, _ = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
         self.assertTrue(out.endswith(b"501 0"), out)
 
+    async def test_hugeUploadIsRefused(self) -> None:
+        """
+        2 GiB that a limit refuses: not one byte of them is sent.
+        """
+
+        async def take(request):
+            return Response(200, await request.body.read())
+
+        url = self.serve(take)
+        upload = Path(self.mktemp())
+        with upload.open("wb") as file:
+            file.truncate(2 * 1024**3)
+        out, err = await self.curl(
+            "-T", upload, "-X", "POST", "-w", "%{http_code} %{size_upload}", url
+        )
+        self.assertTrue(out.endswith(b"413 0"), out)
+        self.assertIn(b"> Expect: 100-continue", err)
+        self.assertNotIn(b"< HTTP/1.1 100", err)
+
+    async def test_continue(self) -> None:
+        """
+        A handler that reads gets the body, which curl sends once it is asked to.
+        """
+        await self.start("--diagnostics")
+        upload = Path(self.mktemp())
+        upload.write_bytes(TEXT)
+        out, err = await self.curl(
+            "-H", "Expect: 100-continue", "--data-binary", f"@{upload}", f"{self.url}/echo"
+        )
+        self.assertIn(b"< HTTP/1.1 100 Continue", err)
+        self.assertEqual(out, TEXT)
+
+    async def test_chunkedUpload(self) -> None:
+        """
+        A body of unknown length comes back whole.
+        """
+        await self.start("--diagnostics")
+        curl = peer("curl", "curl")
+        upload = Path(self.mktemp())
+        upload.write_bytes(TEXT)
+        out = await self.shell(
+            f"cat {upload} | {curl} -sS --max-time 20 -T - -X POST {self.url}/echo"
+        )
+        self.assertEqual(out, TEXT)
+
+    async def test_trailers(self) -> None:
+        """
+        curl shows the trailers of an answer, after its body.
+        """
+
+        async def chunks():
+            yield b"body\n"
+
+        answer = Response(200, chunks(), {"Trailer": "X-Sum"}, trailers={"X-Sum": "42"})
+        out, _ = await self.curl("-i", self.serve(lambda request: answer))
+        head, _, rest = out.partition(b"\r\n\r\n")
+        self.assertIn(b"\r\nTrailer: X-Sum", head)
+        # curl writes trailers where headers go, as they come: after the body.
+        self.assertEqual(rest, b"body\nX-Sum: 42\r\n")
+
 
 class FilesTests(ClientsTestCase):
     """
@@ -130,6 +203,39 @@ class FilesTests(ClientsTestCase):
         self.assertIn(b"\r\n\r\n" + self.large[:10] + b"\r\n--", out)
         self.assertIn(b"\r\n\r\n" + self.large[5000:5010] + b"\r\n--", out)
 
+    async def test_everyCoding(self) -> None:
+        """
+        C{--compressed} unpacks what is compressed on the way, in each coding
+        that this curl has; what it has not is read by the libraries.
+        """
+        await self.start()
+        features = (await self.run_("curl", "curl", "--version"))[0].split()
+        for content in (TEXT[:5000], TEXT):
+            (self.root / "text.css").write_bytes(content)
+            await self.settled("text.css", content)
+            for coding, feature in (("gzip", b"libz"), ("br", b"brotli"), ("zstd", b"zstd")):
+                wanted = ("-H", f"Accept-Encoding: {coding}", f"{self.url}/text.css")
+                head, _ = await self.curl("-I", *wanted)
+                self.assertIn(f"\r\nContent-Encoding: {coding}\r\n".encode(), head)
+                out, _ = await self.curl(*wanted)
+                self.assertEqual(decoded(coding.encode(), out), content)
+                if feature in features:
+                    out, _ = await self.curl("--compressed", *wanted)
+                    self.assertEqual(out, content)
+            out, err = await self.curl("--compressed", f"{self.url}/text.css")
+            self.assertIn(b"< Content-Encoding: ", err)
+            self.assertEqual(out, content)
+            out, err = await self.curl("--compressed", "-r", "10-19", f"{self.url}/text.css")
+            self.assertNotIn(b"< Content-Encoding: ", err)
+            self.assertEqual(out, content[10:20])
+
+    async def settled(self, name, content):
+        """
+        Ask until a changed file is served changed.
+        """
+        while (await self.curl(f"{self.url}/{name}"))[0] != content:
+            pass
+
     async def test_resume(self) -> None:
         """
         C{curl -C -} goes on where it stopped.
@@ -156,11 +262,15 @@ class FilesTests(ClientsTestCase):
         HEAD's head is GET's, but for the Date.
         """
         await self.start()
-        for name in ("large", "page.html", "", "nothere"):
-            head, _ = await self.curl("-I", f"{self.url}/{name}")
-            got, _ = await self.curl("-D", "-", "-o", os.devnull, f"{self.url}/{name}")
-            without = re.compile(rb"Date: [^\r]*")
-            self.assertEqual(without.sub(b"", head), without.sub(b"", got))
+        (self.root / "text.css").write_bytes(TEXT)
+        (self.root / "small.css").write_bytes(TEXT[:5000])
+        for name in ("large", "page.html", "text.css", "small.css", "", "nothere"):
+            for accept in ("identity", "gzip"):
+                wanted = ("-H", f"Accept-Encoding: {accept}", f"{self.url}/{name}")
+                head, _ = await self.curl("-I", *wanted)
+                got, _ = await self.curl("-D", "-", "-o", os.devnull, *wanted)
+                without = re.compile(rb"Date: [^\r]*")
+                self.assertEqual(without.sub(b"", head), without.sub(b"", got))
 
     async def test_compressed(self) -> None:
         """
@@ -172,13 +282,66 @@ class FilesTests(ClientsTestCase):
 
     async def test_traversal(self) -> None:
         """
-        A path that leads out is not found.
+        No disguise of a path that leads out, and no link that does, is found.
         """
         await self.start()
-        (self.root.parent / f"{self.root.name}-secret").write_bytes(b"secret")
-        for way in ("..", "%2e%2e", "..%2f..", "%252e%252e"):
-            out, _ = await self.curl("--path-as-is", f"{self.url}/{way}/{self.root.name}-secret")
-            self.assertEqual(out, b"404 Not Found\n")
+        secret = f"{self.root.name}-secret"
+        (self.root.parent / secret).write_bytes(b"secret")
+        (self.root / "link").symlink_to(self.root.parent / secret)
+        (self.root / "parent").symlink_to("..")
+        (self.root / "inner").symlink_to("page.html")
+        (self.root / ".hidden").write_bytes(b"secret")
+        ways = [
+            f"/{way}/{secret}"
+            for way in (
+                "..",
+                ".",
+                "%2e%2e",
+                "%2E.",
+                "..%2f..",
+                "%252e%252e",
+                "..%5c",
+                "..\\",
+                "..%00",
+                "..;",
+                "%c0%ae%c0%ae",
+                "%uff0e%uff0e",
+                "parent",
+                "page.html/..",
+                "parent/..",
+                "/..",
+            )
+        ]
+        urls = [self.url + way for way in (*ways, "/link", "/.hidden", "/%2ehidden", "/parent/")]
+        out, _ = await self.curl("--path-as-is", "-g", "-w", "%{http_code}\n", *urls)
+        self.assertNotIn(b"secret", out)
+        self.assertLessEqual(set(re.findall(rb"^[0-9]{3}$", out, re.M)), {b"400", b"404"})
+        self.assertEqual(len(re.findall(rb"^[0-9]{3}$", out, re.M)), len(urls))
+        self.assertEqual((await self.curl(f"{self.url}/inner"))[0], b"<p>page")
+
+    async def test_mirror(self) -> None:
+        """
+        wget mirrors a tree of 2,000 files, whose names have what URLs have to
+        escape, and C{diff -r} finds no difference.  Listings are read for their
+        links, not kept; robots.txt is none of ours.  (A name with what looks
+        like an escape is not among them: wget decodes those of files twice.)
+        """
+        await self.start()
+        for number in range(2000):
+            folder = self.root / f"a{number % 10} dir" / ("\u00fc%20b" if number % 3 else "q?#;&=")
+            folder.mkdir(parents=True, exist_ok=True)
+            name = f"{number} f\u00eft 100%+[x]'~:?#&;=,@!$.txt"
+            (folder / name).write_bytes(b"%d\n" % number * (number % 50))
+        mirror = Path(self.mktemp()).absolute()
+        wget = ["-q", "-r", "-l", "inf", "-nH", "-np", "-e", "robots=off", "--no-proxy"]
+        # Names as they are, whatever the terminal is said to show.
+        wget += ["--restrict-file-names=nocontrol", "--reject-regex", r"[?]sort=", "-P", mirror]
+        # The page of a directory is saved under this name, which nothing here has.
+        wget += ["--default-page=.listing", "--reject=.listing*", f"{self.url}/"]
+        await self.run_("wget", "wget", *wget)
+        out, _ = await self.run_("diff", "diffutils", "-r", self.root, mirror)
+        self.assertEqual(out, b"")
+        self.assertEqual(sum(len(files) for _, _, files in os.walk(mirror)), 2003)
 
     async def test_listing(self) -> None:
         """
@@ -308,8 +471,6 @@ class LoadTests(ClientsTestCase):
             peer("wrk", "wrk"), ["-t1", "-c50", "-d2s", f"{self.url}/"], env=os.environ
         )
         pause: Deferred[None] = Deferred()
-        from twisted.internet import reactor
-
         reactor.callLater(0.5, pause.callback, None)
         await pause
         self.server.signal("TERM")

@@ -38,6 +38,18 @@ class BoundedCacheTests(SynchronousTestCase):
         self.cache.put("b", "B", 11)
         self.assertEqual((self.cache.get("a"), self.cache.get("b")), ("A", None))
 
+    def test_resized(self) -> None:
+        """
+        What grows pushes out the oldest; what is not kept does not count.
+        """
+        self.cache.put("a", "A", 4)
+        self.cache.put("b", "B", 4)
+        self.cache.resize("nothere", 5)
+        self.cache.resize("b", 6)
+        self.assertEqual((self.cache.size, self.dropped), (10, []))
+        self.cache.resize("b", 7)
+        self.assertEqual((self.cache.size, self.dropped), (7, ["A"]))
+
     def test_replaced(self) -> None:
         """
         A new value under an old key counts once, even one that is too large.

@@ -151,3 +151,43 @@ class WheelTests(SynchronousTestCase):
             )
         self.run_(3)
         self.assertEqual(len(expired), 1)
+
+    def test_manyAtOnce(self):
+        """
+        Many that are due together go a few at a time, so that what comes
+        meanwhile is served, and all within a second.
+        """
+        watched = [self.watched(5) for _ in range(100)]
+        order = []
+        for each in watched:
+            each.expire = lambda: order.append("expired")
+        self.run_(5)
+        self.assertEqual(order, [])
+        turn = self.wheel._reap
+
+        def serve():
+            order.append("served")
+            turn()
+
+        self.patch(Wheel, "_reap", lambda wheel: serve())
+        self.run_(1)
+        self.assertEqual(order.count("expired"), len(watched))
+        longest = max(map(len, "".join(each[0] for each in order).split("s")))
+        self.assertLessEqual(longest, 10)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_forgottenWhileItWaits(self):
+        """
+        One whose time has come and whose connection is lost before it is its
+        turn is left alone.
+        """
+        watched = [self.watched(5) for _ in range(100)]
+        expired = []
+        for each in watched:
+            each.expire = lambda each=each: (
+                expired.append(each),
+                [self.wheel.forget(other) for other in watched],
+            )
+        self.run_(7)
+        self.assertEqual(len(expired), 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])

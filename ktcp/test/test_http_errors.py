@@ -72,6 +72,18 @@ class NegotiationTests(SynchronousTestCase):
             json.loads(errorResponse(error, b"application/json").body),
         )
 
+    def test_headers(self) -> None:
+        """
+        What an error says in headers goes out with each type; a header that
+        would split is refused.
+        """
+        error = HTTPError(503, headers={"Retry-After": "5"})
+        for accept in (None, b"text/html", b"application/json"):
+            headers = errorResponse(error, accept).headers
+            self.assertEqual((headers.get("retry-after"), headers.get("vary")), (b"5", b"Accept"))
+        self.assertNotIn("retry-after", errorResponse(HTTPError(503)).headers)
+        self.assertRaises(ValueError, HTTPError, 503, headers={"Retry-After": "5\r\na: b"})
+
     def test_noReason(self) -> None:
         """
         Without a reason there is the status alone, also one without a name.

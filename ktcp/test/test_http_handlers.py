@@ -166,6 +166,33 @@ class MakeHTTPTests(SynchronousTestCase):
         got = parseResponses(connection.received)
         self.assertEqual([200, 404], [response.status for response in got])
 
+    def test_index(self) -> None:
+        """
+        The names that stand for a directory, the best first.
+        """
+        root = Path(self.mktemp())
+        root.mkdir()
+        for name in ("b.html", "c.html", "index.html"):
+            (root / name).write_bytes(name.encode())
+        for names, served in (([], b"index.html"), (["a.html", "b.html", "c.html"], b"b.html")):
+            connection = MemoryConnection(self.make(root=str(root), index=names))
+            connection.send(request("/"))
+            [got] = parseResponses(connection.received)
+            self.assertEqual(got.body, served)
+
+    def test_compress(self) -> None:
+        """
+        Files are compressed, unless that is off.
+        """
+        root = Path(self.mktemp())
+        root.mkdir()
+        (root / "a.css").write_bytes(b"a{}" * 1000)
+        for given, coding in (({}, b"gzip"), ({"no_compress": True}, None)):
+            connection = MemoryConnection(self.make(root=str(root), **given))
+            connection.send(request("/a.css", b"GET", [("Accept-Encoding", "gzip")]))
+            [got] = parseResponses(connection.received)
+            self.assertEqual(got.headers.get("content-encoding"), coding)
+
     def test_rootIsMissing(self) -> None:
         """
         What is about files needs a root, and one that has gone is named.

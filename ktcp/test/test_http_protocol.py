@@ -4,6 +4,8 @@ Tests for L{ktcp.http.protocol}: connections in memory, with the real framing.
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
@@ -15,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from ktcp import HTTPFactory, Response
 from ktcp.http.limits import Limits
-from ktcp.http.message import BodyTooLarge, HTTPError
+from ktcp.http.message import BodyTooLarge, HTTPError, Standing
 from ktcp.testing import MemoryConnection, parseResponses, request
 
 
@@ -1277,3 +1279,214 @@ class FactoryTests(SynchronousTestCase):
         A limit of nothing is a mistake.
         """
         self.assertRaises(ValueError, Limits, head=0)
+
+
+class RequestsTests(Harness):
+    """
+    A connection has so many requests.
+    """
+
+    def test_last(self):
+        """
+        The answer to the last one says so; what follows is dropped, and not by a
+        reset, which could take the answer with it.
+        """
+        self.serve(requests=3)
+        self.connection.send(request())
+        self.connection.send(request())
+        self.assertFalse(self.connection.transport.finished)
+        self.connection.send(request())
+        closing = [answer.headers.get(b"connection") for answer in self.responses()]
+        self.assertEqual(closing, [None, None, b"close"])
+        self.assertTrue(self.connection.transport.finished)
+        self.assertFalse(self.connection.closed)
+        self.connection.send(request())
+        self.assertEqual(self.statuses(), [200, 200, 200])
+        self.assertFinished()
+
+    def test_pipelined(self):
+        """
+        Also among requests that came in one piece.
+        """
+        self.serve(requests=3).send(request() * 5)
+        self.assertEqual(self.statuses(), [200, 200, 200])
+        self.assertFinished()
+
+    def test_otherAnswers(self):
+        """
+        Those to requests with a body, that come late or that stream count too.
+        """
+
+        async def stream():
+            yield b"c"
+
+        waiting = Deferred()
+        answers = iter([Response(200, b"a"), waiting, Response(200, stream())])
+        self.serve(lambda request: next(answers), requests=3)
+        self.connection.send(request(method=b"POST", body=b"x") + request() * 4)
+        waiting.callback(Response(200, b"b"))
+        responses = self.responses()
+        self.assertEqual([answer.body for answer in responses], [b"a", b"b", b"c"])
+        self.assertEqual(responses[2].headers.get(b"connection"), b"close")
+        self.assertFinished()
+
+    def test_lastHasABody(self):
+        """
+        The last may have a body: it is read, and the connection closes.
+        """
+
+        async def echo(request):
+            return Response(200, await request.body.read())
+
+        self.serve(echo, requests=1)
+        self.connection.send(request(method=b"POST", body=b"all of it") + request())
+        response = self.onlyResponse()
+        self.assertEqual(response.body, b"all of it")
+        self.assertEqual(response.headers.get(b"connection"), b"close")
+        self.assertFinished()
+
+    def test_standing(self):
+        """
+        Answers that stand, and are sent over again, count as any.
+        """
+        standing = Standing(
+            Response(200, b"over and over"), SimpleNamespace(until=60.0), lambda: 0.0
+        )
+        self.serve(lambda request: standing, requests=5)
+        for _ in range(6):
+            self.connection.send(request())
+        closing = [answer.headers.get(b"connection") for answer in self.responses()]
+        self.assertEqual(closing, [None] * 4 + [b"close"])
+        self.assertFinished()
+
+    def test_lingersBriefly(self):
+        """
+        A client that does not close is closed.
+        """
+        self.serve(requests=1, linger=2).send(request())
+        self.assertFalse(self.connection.closed)
+        self.pass_(3.1)
+        self.assertTrue(self.connection.closed)
+
+
+class ReadAheadTests(Harness):
+    """
+    What is read ahead may be less than what other limits allow for.
+    """
+
+    def test_head(self):
+        """
+        A head beyond it is taken all the same.
+        """
+        self.serve(readAhead=10)
+        data = request(headers={"X": "y" * 100})
+        for at in range(0, len(data), 7):
+            self.assertEqual(self.connection.transport.producerState, "producing")
+            self.connection.send(data[at : at + 7])
+        self.assertEqual(self.statuses(), [200])
+
+    def test_headBehindASlowAnswer(self):
+        """
+        One that waited for an answer is taken up again.
+        """
+        waiting = Deferred()
+        answers = iter([waiting])
+        self.serve(lambda request: next(answers, Response(200)), readAhead=10)
+        self.connection.send(request())
+        data = request(headers={"X": "y" * 100})
+        self.connection.send(data[:50])
+        self.assertEqual(self.connection.transport.producerState, "paused")
+        waiting.callback(Response(200))
+        self.assertEqual(self.connection.transport.producerState, "producing")
+        self.connection.send(data[50:])
+        self.assertEqual(self.statuses(), [200, 200])
+
+    def test_unreadChunks(self):
+        """
+        A chunk line beyond it is taken from a body that nobody reads.
+        """
+        self.serve(readAhead=10)
+        self.connection.send(request(headers={"Transfer-Encoding": "chunked"}))
+        self.connection.send(b"1;" + b"x" * 100)
+        self.assertEqual(self.connection.transport.producerState, "producing")
+        self.connection.send(b"\r\nx\r\n0\r\n\r\n" + request())
+        self.assertEqual(self.statuses(), [200, 200])
+
+
+class CrowdTests(SynchronousTestCase):
+    """
+    More connections than there may be.
+    """
+
+    def setUp(self):
+        self.clock = Clock()
+        self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
+
+    def serve(self, **keywords):
+        return HTTPFactory(reactor=self.clock, **keywords)
+
+    def test_refused(self):
+        """
+        One too many is told to come again, once it has asked; when another has
+        left there is room.
+        """
+        factory = self.serve(connections=1)
+        first, second = MemoryConnection(factory), MemoryConnection(factory)
+        self.assertEqual(second.received, b"")
+        second.send(request() * 2)
+        [response] = parseResponses(second.received, closed=False)
+        self.assertEqual(response.status, 503)
+        self.assertEqual(response.headers.get(b"retry-after"), b"1")
+        self.assertEqual(response.headers.get(b"connection"), b"close")
+        self.assertTrue(second.transport.finished)
+        second.finish()
+        first.send(request())
+        first.lose()
+        third = MemoryConnection(factory)
+        third.send(request())
+        for connection in (first, third):
+            [response] = parseResponses(connection.received, closed=False)
+            self.assertEqual(response.status, 200)
+        third.lose()
+
+    def test_ofOneClient(self):
+        """
+        One client has no more than its share.
+        """
+        factory = self.serve(clientConnections=1)
+        first, second = MemoryConnection(factory), MemoryConnection(factory)
+        second.send(request(method=b"POST", headers={"Content-Length": "1000000"}))
+        [response] = parseResponses(second.received, closed=False)
+        self.assertEqual(response.status, 503)
+        second.lose()
+        first.lose()
+
+    def test_silent(self):
+        """
+        One too many that never asks is closed soon.
+        """
+        factory = self.serve(connections=1, limits=Limits(headTime=20, linger=2))
+        first, second = MemoryConnection(factory), MemoryConnection(factory)
+        self.clock.pump([0.1] * 31)
+        self.assertTrue(second.closed)
+        self.assertEqual(second.received, b"")
+        self.assertFalse(first.closed)
+        first.lose()
+
+    def test_unbounded(self):
+        """
+        There may be no limit, for who counts elsewhere.
+        """
+        factory = self.serve(connections=None, clientConnections=None)
+        connections = [MemoryConnection(factory) for _ in range(3)]
+        for connection in connections:
+            connection.send(request())
+            self.assertIn(b" 200 ", connection.received)
+            connection.lose()
+
+    def test_positive(self):
+        """
+        A limit that lets nobody in is a mistake.
+        """
+        self.assertRaises(ValueError, HTTPFactory, connections=0)
+        self.assertRaises(ValueError, HTTPFactory, clientConnections=-1)

@@ -110,7 +110,15 @@ class WholeTests(SynchronousTestCase):
             (b"1.0", b"1.1"),
             (b"", b"close", b"keep-alive", b"te, close"),
             (200, 204, 304, 404, 299, 500),
-            ([], own, [(b"CONNECTION", b"Close")], [(b"X", b"1"), (b"x", b"2")]),
+            (
+                [],
+                own,
+                [(b"CONNECTION", b"Close")],
+                [(b"CONNECTION", b"te")],
+                [(b"X", b"1"), (b"x", b"2")],
+                # Of a shape with the one before.
+                [(b"X", b"\xe9\t2"), (b"x", b"")],
+            ),
         ):
             if version == b"1.0" and wish == b"keep-alive":
                 # See PersistentTests: h11 knows none.
@@ -214,8 +222,11 @@ class WholeTests(SynchronousTestCase):
         """
         render = renderer()
         for number in range(1100):
-            sent, _ = render.whole(asked(), Response(200, b"b", {"X": str(number)}))
-            self.assertIn(b"X: %d\r\n" % number, sent)
+            for name in ("X", f"X{number}"):
+                sent, _ = render.whole(asked(), Response(200, b"b", {name: str(number)}))
+                self.assertIn(f"{name}: {number}\r\n".encode(), sent)
+        sizes = [len(kept) for kept in (*render._templates, *render._shapes)]
+        self.assertEqual(sorted(filter(None, sizes)), [128, 512])
 
 
 class PersistentTests(SynchronousTestCase):

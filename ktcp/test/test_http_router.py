@@ -4,6 +4,7 @@ Tests for L{ktcp.http.router}.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from twisted.internet.task import Clock
@@ -173,6 +174,17 @@ class RouterTests(SynchronousTestCase):
         self.assertIn(b"post", self.answer("/users/me", "POST").body)
         refused = self.answer("/users/me", "PUT")
         self.assertEqual(refused.headers.get("Allow"), b"GET, HEAD, OPTIONS, POST")
+
+    def test_negotiated(self) -> None:
+        """
+        Errors come in the type that the client likes best.
+        """
+        self.add("/a")
+        for target, method, status in (("/b", "GET", 404), ("/a", "POST", 405)):
+            head = Door(Limits()).admit(request(target, method, [("Accept", "application/json")]))
+            response = self.router(Request(head, PEER, RequestBody(None, 0, 1)))
+            self.assertEqual(json.loads(response.body)["status"], status)
+            self.assertEqual(response.headers.get("content-type"), b"application/problem+json")
 
     def test_notAllowed(self) -> None:
         """

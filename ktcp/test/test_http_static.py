@@ -16,12 +16,17 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, StaticFiles
-from ktcp.http import static
+from ktcp.http import static, variants
+from ktcp.http.accesslog import AccessLog
+from ktcp.http.codings import compressed
+from ktcp.http.compress import Compression
 from ktcp.http.dates import formatDate
 from ktcp.http.door import Door
+from ktcp.http.filebody import FileShrank
 from ktcp.http.limits import Limits
 from ktcp.http.message import Request
 from ktcp.http.variants import SMALL, typeOf
+from ktcp.test.test_http_codings import TEXT, decoded
 from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request
 
 # Seconds that a thread takes; so little that no file grows old in it.
@@ -194,6 +199,21 @@ class GetTests(StaticTestCase):
             self.assertEqual((response.status, response.headers.get("allow")), (405, b"GET, HEAD"))
         for method in (b"get", b"BREW"):
             self.assertEqual(self.ask(method=method).status, 501)
+
+    def test_errors(self) -> None:
+        """
+        Errors come in the type that the client likes best, with what they have
+        to say in headers.
+        """
+        for target, method, given, status, name, value in (
+            ("/nothere", b"GET", {}, 404, "vary", b"Accept"),
+            ("/a.txt", b"PUT", {}, 405, "allow", b"GET, HEAD"),
+            ("/a.txt", b"GET", {"range": "bytes=9999-"}, 416, "content-range", b"bytes */1000"),
+            ("/a.txt", b"GET", {"if_match": '"other"'}, 412, "vary", b"Accept"),
+        ):
+            response = self.ask(target, method, accept="application/json", **given)
+            self.assertEqual(json.loads(response.body)["status"], status)
+            self.assertEqual(response.headers.get(name), value)
 
     def test_types(self) -> None:
         """
@@ -439,6 +459,158 @@ class CodingTests(StaticTestCase):
         self.assertNotIn("content-encoding", response.headers)
 
 
+class CompressTests(StaticTestCase):
+    """
+    Files that are compressed as they are asked for.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        (self.root / "page.html").write_bytes(TEXT[:3000])
+        (self.root / "large.css").write_bytes(TEXT)
+        (self.root / "noise.css").write_bytes(os.urandom(3000))
+        (self.root / "picture.png").write_bytes(TEXT[:3000])
+        self.assertGreater(len(TEXT), SMALL)
+
+    def test_codings(self) -> None:
+        """
+        Small and large files come in the coding that the client likes best;
+        between equals small ones in the shortest, large ones in the cheapest.
+        """
+        for target, content, best in (
+            ("/page.html", TEXT[:3000], b"br"),
+            ("/large.css", TEXT, b"zstd"),
+        ):
+            for accept, coding in (
+                ("gzip", b"gzip"),
+                ("br", b"br"),
+                ("zstd", b"zstd"),
+                ("gzip, deflate, br, zstd", best),
+                ("identity", None),
+                ("gzip;q=0", None),
+            ):
+                got = self.ask(target, accept_encoding=accept)
+                self.assertEqual(got.headers.get("content-encoding"), coding)
+                self.assertEqual(got.headers.get("vary"), b"Accept-Encoding")
+                self.assertEqual(decoded(coding, got.body), content)
+                self.assertTrue(got.complete)
+                asked = self.ask(target, b"HEAD", accept_encoding=accept)
+                self.assertEqual(list(asked.headers), list(got.headers))
+
+    def test_tags(self) -> None:
+        """
+        Each coding has a tag of its own, by which it is not sent again.
+        """
+        for target in ("/page.html", "/large.css"):
+            tags = {}
+            for accept in ("gzip", "br", "identity"):
+                tags[accept] = self.ask(target, accept_encoding=accept).headers.get("etag").decode()
+            self.assertEqual(len(set(tags.values())), 3)
+            for accept, tag in tags.items():
+                got = self.ask(target, accept_encoding=accept, if_none_match=tag)
+                self.assertEqual((got.status, got.headers.get("vary")), (304, b"Accept-Encoding"))
+                other = tags["br" if accept == "gzip" else "gzip"]
+                self.assertEqual(
+                    self.ask(target, accept_encoding=accept, if_none_match=other).status, 200
+                )
+
+    def test_range(self) -> None:
+        """
+        A part is of the file itself; who holds parts of a coding gets it anew.
+        """
+        for target, content in (("/page.html", TEXT[:3000]), ("/large.css", TEXT)):
+            got = self.ask(target, accept_encoding="gzip", range="bytes=5-14")
+            self.assertEqual((got.status, got.body), (206, content[5:15]))
+            self.assertNotIn("content-encoding", got.headers)
+            tag = self.ask(target, accept_encoding="gzip").headers.get("etag").decode()
+            got = self.ask(target, accept_encoding="gzip", range="bytes=5-", if_range=tag)
+            self.assertEqual(got.status, 200)
+
+    def test_leftAlone(self) -> None:
+        """
+        What does not shrink, is short, or may not be changed is sent as it is.
+        """
+        for target in ("/noise.css", "/picture.png", "/a.txt"):
+            got = self.ask(target, accept_encoding="gzip")
+            self.assertNotIn("content-encoding", got.headers)
+        for options in ({"compress": False}, {"cacheControl": "no-transform"}):
+            self.serve(**options)
+            got = self.ask("/page.html", accept_encoding="gzip")
+            self.assertNotIn("content-encoding", got.headers)
+            self.assertNotIn("vary", got.headers)
+        self.serve(compress=Compression(minimum=1, largest=1000))
+        for target, coding in (("/a.txt", b"gzip"), ("/page.html", None)):
+            got = self.ask(target, accept_encoding="gzip")
+            self.assertEqual(got.headers.get("content-encoding"), coding)
+
+    def test_siblings(self) -> None:
+        """
+        What lies ready goes before what would have to be made.
+        """
+        (self.root / "page.html.gz").write_bytes(b"packed")
+        self.assertEqual(self.ask("/page.html", accept_encoding="gzip, br").body, b"packed")
+        got = self.ask("/page.html", accept_encoding="gzip;q=0.5, br")
+        self.assertEqual(decoded(b"br", got.body), TEXT[:3000])
+
+    def test_once(self) -> None:
+        """
+        A small file is compressed once, until it changes; what that takes
+        counts for the memory that files have.
+        """
+        made: list[bytes] = []
+
+        def counting(coding: bytes, data: bytes) -> bytes:
+            made.append(coding)
+            return compressed(coding, data)
+
+        self.patch(variants, "compressed", counting)
+        self.ask("/page.html")
+        before = self.files._cache.size
+        for agent in "abc":
+            self.ask("/page.html", accept_encoding="gzip", user_agent=agent)
+        self.assertEqual(made, [b"gzip"])
+        size = self.files._cache.size
+        self.assertTrue(before < size < before + 3000 + variants.OVERHEAD)
+        (self.root / "page.html").write_bytes(TEXT[3000:6000])
+        self.clock.advance(1.1)
+        got = self.ask("/page.html", accept_encoding="gzip")
+        self.assertEqual(decoded(b"gzip", got.body), TEXT[3000:6000])
+
+    def test_noRoom(self) -> None:
+        """
+        Where there is no memory for what was made, it is sent all the same.
+        """
+        self.serve(cacheBytes=variants.OVERHEAD + 3100)
+        for _ in range(2):
+            got = self.ask("/page.html", accept_encoding="gzip")
+            self.assertEqual(decoded(b"gzip", got.body), TEXT[:3000])
+        self.assertEqual((self.files._cache.size, self.files._answers), (0, {}))
+
+    def test_shrinks(self) -> None:
+        """
+        A file that shrinks while it is compressed cuts the connection.
+        """
+        connection = MemoryConnection(self.factory)
+        connection.send(request("/large.css", b"GET", [("Accept-Encoding", "gzip")]))
+        self.clock.advance(HOP)
+        os.truncate(self.root / "large.css", 100_000)
+        for _ in range(100):
+            self.clock.advance(HOP)
+        [got] = parseResponses(connection.received, closed=connection.closed)
+        self.assertEqual((got.complete, connection.closed), (False, True))
+        self.assertEqual(len(self.flushLoggedErrors(FileShrank)), 1)
+
+    def test_clientLeaves(self) -> None:
+        """
+        A client that leaves in the middle leaves nothing open.
+        """
+        connection = MemoryConnection(self.factory)
+        connection.send(request("/large.css", b"GET", [("Accept-Encoding", "gzip")]))
+        self.clock.advance(HOP)
+        connection.lose()
+        self.clock.advance(HOP)
+
+
 class CacheTests(StaticTestCase):
     """
     What is in memory, and when it is looked at again.
@@ -521,10 +693,14 @@ class CacheTests(StaticTestCase):
         """
         Heads that never come again do not pile up.
         """
-        self.patch(static, "_ANSWERS", 5)
-        for index in range(20):
+        self.patch(static, "_ANSWERS", 30_000)
+        self.serve()
+        for index in range(40):
             self.ask(user_agent=str(index))
-        self.assertEqual(len(self.files._answers), 5)
+        kept = self.files._answers
+        self.assertTrue(10 < len(kept) < 20, len(kept))
+        # Each holds what was sent: a body of 1,000 bytes.
+        self.assertEqual(self.files._room, 30_000 - sum(len(raw) + 1512 for raw in kept))
 
     def test_sameObject(self) -> None:
         """
@@ -533,6 +709,54 @@ class CacheTests(StaticTestCase):
         head = Door(Limits()).admit(request("/a.txt"))
         asked: Any = Request(head, None, None)  # type: ignore[arg-type]
         self.assertIs(self.files(asked), self.files(asked))
+
+    def test_stands(self) -> None:
+        """
+        On one connection an answer is given again without a look at the file,
+        until the cache's second is over: then a changed file is served changed.
+        """
+        connection = MemoryConnection(self.factory)
+        asked = request("/a.txt")
+        for _ in range(5):
+            connection.send(asked)
+        before = connection.received
+        (self.root / "a.txt").write_bytes(b"changed")
+        connection.send(asked)
+        self.clock.advance(1.0)
+        connection.send(asked)
+        bodies = [each.body for each in parseResponses(connection.received, closed=False)]
+        self.assertEqual(len(parseResponses(before, closed=False)), 5)
+        self.assertEqual(bodies, [bodies[0]] * 6 + [b"changed"])
+
+    def test_standsForItsHead(self) -> None:
+        """
+        What stands for one request is no answer to another on the connection,
+        nor to one in the same packet.
+        """
+        connection = MemoryConnection(self.factory)
+        one, other, head = request("/a.txt"), request("/nothere"), request("/a.txt", method="HEAD")
+        for asked in [one, one, one, other, other, one + other, other, head, head, head, one, one]:
+            connection.send(asked)
+        methods = [b"GET"] * 8 + [b"HEAD"] * 3 + [b"GET"] * 2
+        answers = parseResponses(connection.received, methods=methods, closed=False)
+        statuses = [each.status for each in answers]
+        self.assertEqual(statuses, [200] * 3 + [404] * 2 + [200, 404, 404] + [200] * 5)
+        self.assertEqual([each.body for each in answers[8:11]], [b""] * 3)
+
+    def test_standingIsLogged(self) -> None:
+        """
+        The access log has a line for each answer, also for one that stands.
+        """
+        path = self.root / "log"
+        log = AccessLog(str(path), reactor=self.clock)
+        self.addCleanup(log.close)
+        factory = HTTPFactory(self.files, accessLog=log, reactor=self.clock)
+        connection = MemoryConnection(factory)
+        for _ in range(5):
+            connection.send(request("/a.txt"))
+        connection.lose()
+        log.flush()
+        self.assertEqual(len(path.read_bytes().splitlines()), 5)
 
 
 class TransferTests(StaticTestCase):

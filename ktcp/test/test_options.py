@@ -55,6 +55,7 @@ class OptionsTests(SynchronousTestCase):
             dict(options),
             {
                 "interface": "127.0.0.1",
+                "log-format": "text",
                 "backlog": 4096,
                 "tls-cert": [],
                 "tls-key": [],
@@ -68,6 +69,10 @@ class OptionsTests(SynchronousTestCase):
                 "discard-tls-port": None,
                 "workers": None,
                 "bound": False,
+                "limit-connections": 10_240,
+                "limit-client-connections": 1_024,
+                "drain-delay": 0.0,
+                "drain-timeout": 25.0,
                 "http-port": 8081,
                 "http": [],
                 "no-http": False,

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.parameters import (
     backlog,
     directory,
+    fileName,
     headerValue,
     integerBetween,
     interface,
@@ -71,6 +72,15 @@ class CheckTests(SynchronousTestCase):
         for text in ("", "One", "three", "one "):
             error = self.assertRaises(ValueError, check, text)
             self.assertEqual(str(error), "one or two")
+
+    def test_fileName(self) -> None:
+        """
+        A name leads to no other directory.
+        """
+        self.assertEqual(fileName("index.htm"), "index.htm")
+        for text in ("", ".", "..", "a/b", "/a", "a\0"):
+            error = self.assertRaises(ValueError, fileName, text)
+            self.assertEqual(str(error), "the name of a file, with no slash")
 
     def test_headerValue(self) -> None:
         """

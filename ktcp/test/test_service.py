@@ -30,6 +30,7 @@ from twisted.internet.interfaces import (
     IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -37,6 +38,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from ktcp import HTTPFactory, service
+from ktcp.drain import Drain
 from ktcp.echo import ChargenFactory, EchoFactory
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
@@ -49,6 +51,7 @@ from ktcp.service import (
     TrackingFactory,
     assemble,
     describe,
+    placeOf,
     stopOnSignals,
 )
 from ktcp.test.support import BIN, Client, spawn
@@ -369,8 +372,9 @@ class DescribeTests(SynchronousTestCase):
             (UNIXAddress("\0x"), "transport=unix path=@x"),
             (HostnameAddress(b"x", 1), "transport=other address='HostnameAddress("),
         ):
-            self.assertTrue(describe(address).startswith(fields), describe(address))
-        self.assertEqual(shlex.split(describe(UNIXAddress("/a b")))[1], "path=/a b")
+            said = describe(placeOf(address))
+            self.assertTrue(said.startswith(fields), said)
+        self.assertEqual(shlex.split(describe(placeOf(UNIXAddress("/a b"))))[1], "path=/a b")
 
 
 class SignalTests(SynchronousTestCase):
@@ -408,15 +412,25 @@ class SignalTests(SynchronousTestCase):
                 if self.stops > 1:
                     raise ReactorNotRunning
 
+        class HurriedService(KtcpService):
+            hurried = 0
+
+            def __init__(self) -> None:
+                super().__init__(Context(None))
+
+            def hurry(self) -> None:
+                self.hurried += 1
+
         for number in (signal.SIGTERM, signal.SIGINT):
             for each in (signal.SIGTERM, signal.SIGINT):
                 self.addCleanup(signal.signal, each, signal.getsignal(each))
             stopping = StoppingReactor()
-            stopOnSignals(stopping)
+            service = HurriedService()
+            stopOnSignals(stopping, service)
             handler: Any = signal.getsignal(number)
             handler(number, None)
             handler(number, None)
-            self.assertEqual(stopping.stops, 2)
+            self.assertEqual((stopping.stops, service.hurried), (2, 1))
             phase, event, ignore = stopping.trigger
             self.assertEqual((phase, event), ("after", "shutdown"))
             ignore()
@@ -481,8 +495,41 @@ class RealTests(LogMixin, TestCase):
         self.addCleanup(port.stopListening)
         client = await self.connect(port.getHost().port)
         await client.got(1)
-        factory.closeConnections()
+        drained = Drain(factory.connections, reactor, 60.0).begin()
         self.assertIsInstance(await client.closed, ConnectionDone)
+        await drained
+
+    async def test_limitsConnections(self) -> None:
+        """
+        Connections are counted for all protocols together; one too many is
+        closed without a word where its protocol knows none, and there is room
+        again when one has ended.
+        """
+        await self.turn()
+        service = self.service("--limit-connections=1", "--sink-port=0", "--echo-port=0")
+        service.startService()
+        await self.turn()
+        sink, echo = (int(line.rpartition("=")[2]) for line in self.logged)
+        first = await self.connect(sink)
+        first.transport.write(b"a")
+        await first.got(1)
+        second = await self.connect(echo)
+        self.assertIsInstance(await second.closed, ConnectionDone)
+        self.assertEqual(second.received, b"")
+        [lost] = [each for part in service for each in part.factory.connections]
+        ended: Deferred[None] = Deferred()
+        connectionLost = lost.connectionLost
+
+        def tell(reason: Any) -> None:
+            connectionLost(reason)
+            ended.callback(None)
+
+        lost.connectionLost = tell
+        first.drop()
+        await ended
+        third = await self.connect(echo)
+        third.transport.write(b"b")
+        self.assertEqual(await third.got(1), b"b")
 
     async def test_allOrNothing(self) -> None:
         """
@@ -524,7 +571,7 @@ class RealTests(LogMixin, TestCase):
         factory = TrackingFactory(EchoFactory())
         protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
         self.assertEqual(len(factory.connections), 1)
-        factory.closeConnections()  # Not connected yet: left alone.
+        Drain(factory.connections, Clock(), 0.0).begin()  # Not connected yet: left alone.
         del protocol
         self.assertEqual(len(factory.connections), 0)
 

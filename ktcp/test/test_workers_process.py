@@ -26,7 +26,7 @@ from twisted.internet.endpoints import (
 from twisted.internet.ssl import CertificateOptions
 from twisted.trial.unittest import TestCase
 
-from ktcp.test.support import BIN, Child, Client, makePEM, portOf, spawn
+from ktcp.test.support import ACTIVATE, BIN, Child, Client, makePEM, portOf, spawn
 
 reactor: Any = globalReactor
 
@@ -44,19 +44,6 @@ def make(parameters, context):
     if sys.argv[0].endswith("__main__.py"):
         {what}
     return makeEcho(parameters, context)
-"""
-
-# What systemd does: a socket at 3, and the environment that says so.
-ACTIVATE = """
-import os, socket, sys
-kind, address, *command = sys.argv[1:]
-listener = socket.socket(getattr(socket, kind))
-listener.bind(("127.0.0.1", 0) if kind == "AF_INET" else address)
-listener.listen()
-os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="echo")
-os.execv(command[0], command)
 """
 
 

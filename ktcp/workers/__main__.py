@@ -117,6 +117,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     options = optionsFor(discover(RESERVED).plugins)()
     try:
         options.parseOptions(arguments)
+        # The parent has waited.
+        options["drain-delay"] = 0.0
         service = assemble(options, reactor, InheritingReactor(reactor, inherited), announce=False)
         service.privilegedStartService()
         service.startService()
@@ -125,7 +127,7 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
         sys.exit(1)
     globalLogBeginner.beginLoggingTo([reporter])
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
-    reactor.callWhenRunning(stopOnSignals, reactor, (signal.SIGTERM,))
+    reactor.callWhenRunning(stopOnSignals, reactor, service, (signal.SIGTERM,))
     reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGUSR1,))
     reactor.callWhenRunning(reporter.report, {"ready": True})
     reactor.run()

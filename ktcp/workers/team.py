@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.defer import Deferred, gatherResults, succeed
 from twisted.internet.process import reapAllProcesses
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -24,8 +24,8 @@ _log = Logger()
 
 # Seconds in which a worker must serve: it takes half of one on a slow core.
 START_WITHIN = 60.0
-# Seconds that a worker has to end before it is killed; it waits for nobody,
-# so this only strikes one that hangs.
+# Seconds that a worker has to end, beyond those that its connections have, before
+# it is killed: this only strikes one that hangs.
 STOP_WITHIN = 5.0
 # A worker that lived for fewer seconds after it served died young.
 YOUNG = 1.0
@@ -59,7 +59,7 @@ class Working(Protocol):
 
     def stop(self) -> None:
         """
-        Ask it to end.
+        Ask it to end when its connections have; asked again, it waits for none.
         """
 
     def kill(self) -> None:
@@ -96,10 +96,12 @@ class Post:
         of L{fill} to say what becomes of a failure.
     """
 
-    def __init__(self, number: int, spawn: Spawn, clock: Any) -> None:
+    def __init__(self, number: int, spawn: Spawn, clock: Any, drainTimeout: float = 0.0) -> None:
         self._number = number
         self._spawn = spawn
         self._clock = clock
+        self._stopWithin = drainTimeout + STOP_WITHIN
+        self._leaving: set[Working] = set()
         self._holder: Working | None = None
         self._alive: list[Working] = []
         self._deaths = 0
@@ -141,7 +143,16 @@ class Post:
         self._closed = True
         self._holder = None
         _cancel(self._pause)
-        await gatherResults([Deferred.fromCoroutine(self._dismiss(w)) for w in list(self._alive)])
+        leaving = [w for w in self._alive if w not in self._leaving]
+        await gatherResults([Deferred.fromCoroutine(self._dismiss(w)) for w in leaving])
+        await gatherResults([_end(w) for w in self._alive])
+
+    def hurry(self) -> None:
+        """
+        Have workers that have been asked to leave wait for nobody.
+        """
+        for worker in self._leaving:
+            worker.stop()
 
     def _watch(self, worker: Working) -> Deferred[None]:
         """
@@ -200,9 +211,11 @@ class Post:
         """
         Have a worker leave, and wait until it has.
         """
+        self._leaving.add(worker)
         worker.stop()
-        impatience = self._clock.callLater(STOP_WITHIN, worker.kill)
-        await worker.ended
+        impatience = self._clock.callLater(self._stopWithin, worker.kill)
+        await _end(worker)
+        self._leaving.discard(worker)
         _cancel(impatience)
 
 
@@ -211,10 +224,13 @@ class Team(Service):
     All workers.
     """
 
-    def __init__(self, size: int, spawn: Spawn, reactor: Any) -> None:
-        self._posts = [Post(number, spawn, reactor) for number in range(1, size + 1)]
+    def __init__(self, size: int, spawn: Spawn, reactor: Any, drainTimeout: float = 0.0) -> None:
+        """
+        @param drainTimeout: Seconds that the connections of a worker have.
+        """
+        self._posts = [Post(each, spawn, reactor, drainTimeout) for each in range(1, size + 1)]
         self._reactor = reactor
-        self._rolling = False
+        self._rolling: Deferred[None] = succeed(None)
         self._again = False
 
     def startService(self) -> None:
@@ -253,22 +269,38 @@ class Team(Service):
         self._again = False
         return gatherResults([Deferred.fromCoroutine(post.close()) for post in self._posts])
 
-    def reload(self) -> None:
+    def hurry(self) -> None:
+        """
+        Wait for no connection any more.
+        """
+        for post in self._posts:
+            post.hurry()
+
+    def reload(self) -> Deferred[None]:
         """
         Replace the workers one by one; and again, if that is asked for while
         it goes on.
+
+        @return: Fires when that is over; a new one each time.
         """
         self._again = True
-        if not self._rolling:
-            Deferred.fromCoroutine(self._roll()).addErrback(
+        if self._rolling.called:
+            self._rolling = Deferred.fromCoroutine(self._roll())
+            self._rolling.addErrback(
                 lambda failure: _log.failure("ktcp: replacing the workers", failure)
             )
+        over: Deferred[None] = Deferred()
+
+        def tell(_: None) -> None:
+            over.callback(None)
+
+        self._rolling.addCallback(tell)
+        return over
 
     async def _roll(self) -> None:
         """
         Replace the workers while that is wanted and goes well.
         """
-        self._rolling = True
         try:
             while self._again:
                 self._again = False
@@ -281,8 +313,20 @@ class Team(Service):
             # What made it fail would make the others fail.
             if self.running:
                 _log.error("ktcp: {error}; the workers that serve stay", error=error)
-        finally:
-            self._rolling = False
+
+
+def _end(worker: Working) -> Deferred[None]:
+    """
+    @return: Fires when a worker has ended.
+    """
+    ended: Deferred[None] = Deferred()
+
+    def tell(reason: str) -> str:
+        ended.callback(None)
+        return reason
+
+    worker.ended.addCallback(tell)
+    return ended
 
 
 def _cancel(call: Any) -> None:

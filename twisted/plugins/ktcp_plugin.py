@@ -10,7 +10,7 @@ from twisted.application.service import ServiceMaker
 
 from ktcp.endpoint.parser import KTCPServerParser
 from ktcp.http import limits
-from ktcp.parameters import Parameter, directory, headerValue, oneOf
+from ktcp.parameters import Parameter, directory, fileName, headerValue, oneOf
 from ktcp.plugin import ProtocolPlugin
 
 ktcp = ServiceMaker(
@@ -33,7 +33,15 @@ http = ProtocolPlugin(
             directory,
             "DIRECTORY",
         ),
-        Parameter("no-listing", "Answer 404 for a directory without index.html.", False, None),
+        Parameter(
+            "index",
+            "Names that stand for their directory, the best first; index.html if none is given.",
+            (),
+            fileName,
+            "NAME",
+            repeatable=True,
+        ),
+        Parameter("no-listing", "Answer 404 for a directory without an index.", False, None),
         Parameter("hidden", "Serve files whose names begin with a dot, too.", False, None),
         Parameter(
             "follow-symlinks",
@@ -47,6 +55,7 @@ http = ProtocolPlugin(
             None,
             str,
         ),
+        Parameter("no-compress", "Send files as they are, or as they lie packed.", False, None),
         Parameter(
             "diagnostics",
             "Serve /echo, /delay/SECONDS, /status/CODE, /bytes/N, /stream/N, /headers and /fib/N, "

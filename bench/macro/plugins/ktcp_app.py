@@ -17,9 +17,15 @@ async def echo(request):
     return Response(200, body, {"Content-Type": "application/octet-stream"})
 
 
+async def discard(request):
+    async for _ in request.body:
+        pass
+    return Response(204)
+
+
 def app(request):
     if request.method == b"POST":
-        return echo(request)
+        return discard(request) if request.target == b"/discard" else echo(request)
     return Response(200, b"Hello World!", {"Content-Type": "text/plain"})
 
 

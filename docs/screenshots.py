@@ -1,0 +1,90 @@
+"""
+Takes the pictures of these pages anew: C{make screenshots} runs this, with the
+Chromium of L{ktcp.test.browser}.  To have another, add a line to L{PICTURES}.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import react
+
+from ktcp import HTTPFactory, StaticFiles
+from ktcp.test.browser import Browser
+
+FOLDER = Path(__file__).parent / "images"
+
+Opened = Callable[[Any, Path], Awaitable[str]]
+
+
+class Picture(NamedTuple):
+    """
+    @ivar name: Of the file in docs/images, without its suffix.
+    @ivar serve: Takes the reactor and an empty folder, and gives the URL to open.
+    """
+
+    name: str
+    serve: Opened
+    width: int = 1000
+    height: int = 420
+    dark: bool = False
+
+
+async def listing(reactor: Any, folder: Path) -> str:
+    """
+    A directory as people have them.
+    """
+    for name, size in (
+        ("releases/", 0),
+        ("logs/", 0),
+        ("README.md", 3_512),
+        ("app.js", 48_211),
+        ("photo 2026-08-14.jpg", 2_411_724),
+        ("talk.mp4", 734_003_200),
+        ("\u00fcbersicht.html", 912),
+    ):
+        path = folder / name
+        if name.endswith("/"):
+            path.mkdir()
+        else:
+            with path.open("wb") as file:
+                file.truncate(size)
+        os.utime(path, (1_790_000_000 + size // 1000,) * 2)
+    endpoint = serverFromString(reactor, "tcp:0:interface=127.0.0.1")
+    port: IListeningPort = await endpoint.listen(HTTPFactory(StaticFiles(folder)))
+    address: Any = port.getHost()
+    return f"http://127.0.0.1:{address.port}/?sort=size&order=desc"
+
+
+PICTURES = (
+    Picture("listing", listing),
+    Picture("listing-dark", listing, width=400, height=480, dark=True),
+)
+
+
+async def take(reactor: Any) -> None:
+    """
+    Take all of them.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    browser = await Browser.start(reactor)
+    try:
+        for each in PICTURES:
+            with TemporaryDirectory() as folder:
+                url = await each.serve(reactor, Path(folder))
+                page = await browser.open(url, width=each.width, height=each.height, dark=each.dark)
+                (FOLDER / f"{each.name}.png").write_bytes(await page.screenshot())
+                assert not page.problems, page.problems
+    finally:
+        await browser.close()
+
+
+if __name__ == "__main__":
+    react(lambda reactor: Deferred.fromCoroutine(take(reactor)))

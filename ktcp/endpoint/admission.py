@@ -1,0 +1,234 @@
+# -*- test-case-name: ktcp.test.test_endpoint_admission -*-
+"""
+How many connections there may be: in all, and of one client.
+
+Who comes when there is no room is accepted and sent away, at once.  To leave
+the listening socket alone instead would cost nothing, and C{listen(2)}'s queue
+would hold who waits, but that is the wrong bound:
+
+  - who fills the server fills the queue behind it too, first come, first
+    served, so that everybody waits for the attackers' deadlines;
+  - who waits there is told nothing.  A load balancer goes elsewhere when it
+    reads 503 or sees the end, and not when it sees a connection that is open;
+  - with workers the kernel shares connections out by their addresses, and goes
+    on giving the full worker's share to it while another has room;
+  - one client over its share is no reason to stop the others, and the kernel
+    tells who comes only by accepting.
+
+A connection is counted until its protocol's C{connectionLost}, which L{_Place}
+stands in for, once, on the instance.  So nothing is put between transport and
+protocol, where it would cost a call for each read and hide half-closing.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import resource
+from collections.abc import Callable
+from socket import AF_INET6, inet_ntoa, inet_pton
+from typing import Any
+from weakref import ref
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import IAddress, IProtocol
+
+# In all: an idle HTTP connection takes some 10 KiB of the process, so this is
+# 100 MiB; nginx ships with 512 or 1024 a worker, HAProxy with what its
+# descriptors are enough for.
+CONNECTIONS = 10_240
+
+# Of one client: a tenth of all, so that it takes ten to fill the server.  Less
+# would be safer, but one address is also an office behind a NAT, and a reverse
+# proxy that brings everybody's requests.
+CLIENT_CONNECTIONS = 1_024
+
+# Who is being told that there is no room, at one time.  It takes a client a few
+# seconds at most, and a descriptor; when so many are, others are just closed.
+REFUSALS = 256
+
+# Descriptors for all that is no connection: listeners, files, logs.
+_SPARE = 256
+
+# RFC 4291, 2.5.5.2: how a socket for both kinds shows an IPv4 client.
+_MAPPED = bytes(10) + b"\xff\xff"
+
+# A crowd is at least so many connections; it has gone when this part is left.
+_CROWD = 1_000
+_REST = 1 / 16
+
+Build = Callable[[IAddress], IProtocol | None]
+
+
+def clientOf(address: object) -> str | bytes | None:
+    """
+    Tell one client from another by its address.
+
+    For IPv6 it is the first 64 bits that do: one host is commonly given as many
+    addresses as it likes below them (RFC 4291, 2.5.1; RFC 8981), and counting
+    those apart would count nothing.
+
+    @return: L{None} where the address names nobody, as that of a UNIX socket.
+    """
+    if isinstance(address, IPv4Address):
+        return address.host
+    if not isinstance(address, IPv6Address):
+        return None
+    packed = inet_pton(AF_INET6, address.host.partition("%")[0])
+    return inet_ntoa(packed[12:]) if packed.startswith(_MAPPED) else packed[:8]
+
+
+class Admission:
+    """
+    Counts connections, and lets no more in than there is room for.
+
+    @ivar connections: How many there may be.
+    @ivar clientConnections: How many of them from one client.
+    @ivar count: How many there are.
+    @ivar refused: How many were sent away so far.
+    """
+
+    def __init__(
+        self,
+        connections: int | None = CONNECTIONS,
+        clientConnections: int | None = CLIENT_CONNECTIONS,
+    ) -> None:
+        """
+        @param connections: L{None}: not bounded.
+        @param clientConnections: L{None}: not bounded.
+        @raise ValueError: A bound is not positive.
+        """
+        for bound in (connections, clientConnections):
+            if bound is not None and not bound > 0:
+                raise ValueError("a limit on connections must be more than 0")
+        self.connections = float("inf") if connections is None else connections
+        self.clientConnections = float("inf") if clientConnections is None else clientConnections
+        self.count = 0
+        self.refused = 0
+        self._refusing = 0
+        # The most there were since memory was given back.
+        self._peak = 0
+        self._ofClient: dict[str | bytes, int] = {}
+
+    def build(self, address: IAddress, build: Build, refuse: Build | None) -> IProtocol | None:
+        """
+        Build a protocol for a connection, or what sends it away.
+
+        @param build: What C{buildProtocol} of a factory is.
+        @param refuse: The same for a protocol that tells its client that there
+            is no room, and closes soon.
+        @return: L{None}: the connection is to be closed.
+        """
+        client = clientOf(address)
+        alike = 0 if client is None else self._ofClient.get(client, 0)
+        if self.count >= self.connections or alike >= self.clientConnections:
+            self.refused += 1
+            if refuse is None or self._refusing >= REFUSALS:
+                return None
+            protocol = refuse(address)
+            if protocol is not None:
+                self._refusing += 1
+                _occupy(protocol, self._told)
+            return protocol
+        protocol = build(address)
+        if protocol is not None:
+            self.count += 1
+            if self.count > self._peak:
+                self._peak = self.count
+            if client is not None:
+                self._ofClient[client] = alike + 1
+            _occupy(protocol, self._left, client)
+        return protocol
+
+    def _left(self, client: str | bytes | None) -> None:
+        self.count -= 1
+        if self._peak >= _CROWD and self.count < self._peak * _REST:
+            self._peak = self.count
+            giveBack()
+        if client is None:
+            return
+        alike = self._ofClient[client] - 1
+        if alike:
+            self._ofClient[client] = alike
+        else:
+            del self._ofClient[client]
+
+    def _told(self) -> None:
+        self._refusing -= 1
+
+
+def _occupy(protocol: Any, leave: Callable[..., None], *arguments: object) -> None:
+    protocol.connectionLost = _Place(protocol, leave, arguments)
+
+
+class _Place:
+    """
+    Stands for C{connectionLost} of one protocol, and gives its place away when
+    that is called; or when the protocol is gone, for one that was never
+    connected, or whose transport was handed to another protocol, hears nothing.
+    """
+
+    __slots__ = ("_arguments", "_before", "_leave", "_protocol")
+
+    def __init__(
+        self, protocol: Any, leave: Callable[..., None], arguments: tuple[object, ...]
+    ) -> None:
+        # Weak, so that an end by reference counting stays one.
+        self._protocol = ref(protocol)
+        self._leave: Callable[..., None] | None = leave
+        self._arguments = arguments
+        # That of another L{Admission}: a factory's own, within the service's.
+        self._before = vars(protocol).get("connectionLost")
+
+    def __call__(self, *reason: Any) -> None:
+        """
+        The connection is lost.
+        """
+        self._give()
+        protocol = self._protocol()
+        assert protocol is not None
+        if self._before is None:
+            vars(protocol).pop("connectionLost", None)
+        else:
+            protocol.connectionLost = self._before
+        protocol.connectionLost(*reason)
+
+    def __del__(self) -> None:
+        self._give()
+
+    def _give(self) -> None:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave(*self._arguments)
+
+
+def giveBack() -> None:
+    """
+    Give the memory of a crowd that has gone back to the kernel.
+
+    What is freed between things that stay is kept by glibc, for ever, unless it
+    is asked (malloc_trim(3)); that is a few milliseconds once per crowd.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # musl's does it by itself.
+        trim(0)
+
+
+def makeRoom(connections: int) -> int:
+    """
+    Have the kernel let this process and its children open a descriptor for each
+    of some connections.
+
+    The soft limit is commonly 1024 for the sake of C{select(2)}, whose sets end
+    there, and the hard one far higher (systemd: 524,288); who does not use
+    C{select} is expected to raise it (systemd.exec(5), LimitNOFILE).
+
+    @return: How many descriptors may be open now.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _SPARE
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return wanted

@@ -22,7 +22,7 @@ from bench.macro.clients import (
 from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise
 from bench.macro.measure import Outcome
-from bench.macro.peers import ANYWHERE, ECHO, HTTP, moved
+from bench.macro.peers import ANYWHERE, ECHO, HTTP, TLS, moved
 from bench.macro.processes import ClientFailed
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
 
@@ -256,7 +256,7 @@ class TableTests(SynchronousTestCase):
         """
         chosen = choose(parse(["--quick"]))
         self.assertEqual([row.name for row, _ in chosen], [row.name for row in ROWS])
-        for table in (HTTP, ECHO):
+        for table in (HTTP, ECHO, TLS):
             started = {peer.name for row, peers in chosen if row.table is table for peer in peers}
             self.assertEqual(started, set(table))
 
@@ -274,7 +274,7 @@ class TableTests(SynchronousTestCase):
         """
         What a result says of how a server was started holds on any machine.
         """
-        for peer in [*HTTP.values(), *ECHO.values()]:
+        for peer in [*HTTP.values(), *ECHO.values(), *TLS.values()]:
             for word in peer.command(ANYWHERE):
                 self.assertFalse(word.startswith("/"), word)
 

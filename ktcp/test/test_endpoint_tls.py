@@ -126,6 +126,8 @@ class ConnectionTests(TestCase):
         @return: The port.
         """
         self.refused: list[str] = []
+        # The next connection is here.
+        self.begun: Deferred[None] = Deferred()
         self.pair = selfSigned()
         tls: Any = TLSFactory(
             factory,
@@ -141,6 +143,14 @@ class ConnectionTests(TestCase):
 
         def buildProtocol(address: Any) -> Any:
             handshake = build(address)
+            begin = handshake.connectionMade
+
+            def begun() -> None:
+                begin()
+                made, self.begun = self.begun, Deferred()
+                made.callback(None)
+
+            handshake.connectionMade = begun
             over: Deferred[None] = Deferred()
             for name in ("completed", "connectionLost"):
                 do = getattr(handshake, name)
@@ -355,10 +365,7 @@ class ConnectionTests(TestCase):
         accepted = deferToThread(socket.create_connection, ("127.0.0.1", port), 20)
         with await accepted as sock:
             # The client is connected before the server has seen it.
-            while not clock.getDelayedCalls():
-                pause: Deferred[None] = Deferred()
-                reactor.callLater(0, pause.callback, None)
-                await pause
+            await self.begun
             clock.advance(6.9)
             self.assertEqual(self.refused, [])
             clock.advance(0.2)

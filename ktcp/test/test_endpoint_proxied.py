@@ -25,7 +25,7 @@ from ktcp.echo import EchoProtocol
 from ktcp.endpoint.proxied import HEADER_TIME, ProxiedReactor, Trust
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.tls import TLSFactory
-from ktcp.test.support import stopAfter
+from ktcp.test.support import AwaitedClock, stopAfter
 from ktcp.tls import Certificates, clientOptions, selfSigned
 
 reactor: Any = globalReactor
@@ -161,9 +161,8 @@ class ListenerTests(TestCase):
 
             def run(address: Any = address) -> bytes:
                 with self.connected(address) as sock:
-                    sock.settimeout(
-                        None
-                    )  # Blocking, as OpenSSL has it; the kernel's clock ends it.
+                    # Blocking, as OpenSSL has it; the kernel's clock ends it.
+                    sock.settimeout(None)
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
                     sock.sendall(LINE)
                     connection = clientOptions("localhost", insecure=True).connection(sock)
@@ -195,13 +194,10 @@ class ListenerTests(TestCase):
         """
         A proxy that does not say who it speaks for is let go in time.
         """
-        clock = Clock()
+        clock = AwaitedClock()
         address = await self.serve(lambda behind: _Endpoint(behind, clock))
         with await deferToThread(self.connected, address) as sock:
-            while not clock.getDelayedCalls():
-                pause: Deferred[None] = Deferred()
-                reactor.callLater(0, pause.callback, None)
-                await pause
+            await clock.asked
             clock.advance(HEADER_TIME)
             with self.assertRaises(ConnectionResetError):
                 await deferToThread(sock.recv, 1)

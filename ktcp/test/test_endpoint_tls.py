@@ -22,7 +22,6 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
-from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -34,7 +33,7 @@ from ktcp.endpoint.tls import TLSFactory
 from ktcp.http.message import Request, Response
 from ktcp.http.protocol import HTTPFactory
 from ktcp.test.authority import Authority, saveCertificate
-from ktcp.test.support import stopAfter
+from ktcp.test.support import AwaitedClock, stopAfter
 from ktcp.test.test_endpoint_transport import WriteThroughReactor
 from ktcp.test.twistedsuites import suites
 from ktcp.tls import Certificates, clientOptions, selfSigned
@@ -126,8 +125,6 @@ class ConnectionTests(TestCase):
         @return: The port.
         """
         self.refused: list[str] = []
-        # The next connection is here.
-        self.begun: Deferred[None] = Deferred()
         self.pair = selfSigned()
         tls: Any = TLSFactory(
             factory,
@@ -143,14 +140,6 @@ class ConnectionTests(TestCase):
 
         def buildProtocol(address: Any) -> Any:
             handshake = build(address)
-            begin = handshake.connectionMade
-
-            def begun() -> None:
-                begin()
-                made, self.begun = self.begun, Deferred()
-                made.callback(None)
-
-            handshake.connectionMade = begun
             over: Deferred[None] = Deferred()
             for name in ("completed", "connectionLost"):
                 do = getattr(handshake, name)
@@ -301,9 +290,8 @@ class ConnectionTests(TestCase):
             keys = []
             for _ in range(2):
                 with socket.create_connection(("127.0.0.1", port), 20) as sock:
-                    sock.settimeout(
-                        None
-                    )  # Blocking, as OpenSSL has it; the kernel's clock ends it.
+                    # Blocking, as OpenSSL has it; the kernel's clock ends it.
+                    sock.settimeout(None)
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
                     connection = SSL.Connection(context, sock)
                     if session is not None:
@@ -359,13 +347,13 @@ class ConnectionTests(TestCase):
         """
         A client that says nothing is let go in time, and counted.
         """
-        clock = Clock()
+        clock = AwaitedClock()
         built = Factory.forProtocol(Protocol)
         port = await self.serve(built, clock=clock, time=7.0)
         accepted = deferToThread(socket.create_connection, ("127.0.0.1", port), 20)
         with await accepted as sock:
             # The client is connected before the server has seen it.
-            await self.begun
+            await clock.asked
             clock.advance(6.9)
             self.assertEqual(self.refused, [])
             clock.advance(0.2)

@@ -16,7 +16,8 @@ After C{ktcp: listening} come fields C{name=value} between blanks, in this
 order; more may be added behind them.  A value with a blank or another
 character that means something to a shell is quoted as for one, so that
 C{shlex.split} takes the line apart.  C{transport} is what carries the bytes;
-TLS on top of it does not show.  A UNIX path in the abstract namespace begins
+of TLS on top of it, C{tls=yes} tells for a port option, nothing for an
+endpoint string.  A UNIX path in the abstract namespace begins
 with C{@}.
 """
 
@@ -52,6 +53,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from ktcp import edge
 from ktcp import options as commandLine
 from ktcp.counters import Census, Counters, Layout, Snapshot
 from ktcp.dmesg import Counting, reportCounters
@@ -183,7 +185,13 @@ def assemble(
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
     context = Context(reactor, counters=counters)
+    if options["proxy-protocol"]:
+        from ktcp.endpoint.proxied import ProxiedReactor, Trust
+
+        trust = Trust(options["proxy-trust"])
+        listening = ProxiedReactor(listening, trust, counters.turnedAway)
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
+    overTLS = _overTLS(options, context, counters.turnedAway)
     # One for all: what it saves, descriptors and memory, they share.
     admission = Admission(
         options["limit-connections"], options["limit-client-connections"], counters
@@ -198,6 +206,13 @@ def assemble(
                 listener = Listener(
                     plugin.name, origin, endpoint, protocol.factory, reactor, announce
                 )
+                listener.setServiceParent(protocol)
+            port = options[f"{plugin.name}-tls-port"]
+            if port is not None:
+                origin = f"--{called(f'{plugin.name}-tls-port')} {port}"
+                endpoint = _fromPort(port, options, listening)
+                factory = overTLS(protocol.factory)
+                listener = Listener(plugin.name, origin, endpoint, factory, reactor, announce)
                 listener.setServiceParent(protocol)
     if not root.services:
         raise Refusal("nothing is left to serve")
@@ -276,6 +291,35 @@ def _makeFactory(
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"ktcp: {plugin.name}: does not start ({reason}); it is not served", file=sys.stderr)
         return None
+
+
+def _overTLS(
+    options: BaseOptions, context: Context, refused: Callable[[str], None]
+) -> Callable[[IProtocolFactory], IProtocolFactory]:
+    """
+    Read the certificates, if any are needed, and see that they are read again.
+
+    @param refused: Told of each handshake that fails.
+    @return: Makes a factory's connections be over TLS.
+    @raise Refusal: A certificate cannot be used.
+    """
+    if not (options["tls-cert"] or options["tls-self-signed"]):
+        return lambda factory: factory  # Not called; see ktcp.edge.contradiction.
+    from ktcp.endpoint.tls import TLSFactory
+
+    try:
+        certificates = edge.certificatesOf(options)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    context.reopening.append(certificates.reread)
+    if options["tls-self-signed"]:
+        print_ = certificates.pairs[0].fingerprint
+        context.reactor.callWhenRunning(
+            _log.info, "ktcp: --tls-self-signed: sha256 fingerprint={print}", print=print_
+        )
+    return lambda factory: TLSFactory(
+        factory, certificates, context.reactor, options["tls-handshake-time"], refused
+    )
 
 
 def _endpoints(
@@ -624,6 +668,8 @@ class Listener(Service):
         self.address = port.getHost()
         if self.announce:
             fields = {"protocol": self.protocol, **placeOf(port.getHost())}
+            if hasattr(self.factory, "certificates"):
+                fields["tls"] = "yes"
             line = describe(fields)
             self.reactor.callWhenRunning(
                 _log.info, "ktcp: listening {log_line}", log_line=line, **fields

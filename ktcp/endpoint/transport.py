@@ -453,6 +453,26 @@ class WriteThroughServer(tcp.Server):
         super().connectionLost(reason)
 
 
+def handOver(transport: Any, protocol: IProtocol | None) -> None:
+    """
+    Have a connection's protocol followed by another: one that could not be
+    built before the first had done its work.  Nothing stays between transport
+    and protocol, so nothing costs a call for each read or hides a half-close.
+
+    @param transport: A connection of ktcp's or Twisted's.
+    @param protocol: L{None}: there is none for this connection, which is aborted.
+    """
+    if protocol is None:
+        transport.abortConnection()
+        return
+    transport.protocol = protocol
+    if isinstance(transport, WriteThroughServer):
+        transport._protocolClass = protocol.__class__
+        for name in ("logstr", "repstr"):
+            transport.__dict__.pop(name, None)
+    protocol.makeConnection(transport)
+
+
 class QuickAckServer(WriteThroughServer):
     """
     A connection whose data is acknowledged at once.

@@ -37,7 +37,6 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -71,6 +70,7 @@ from ktcp.http.message import (
     RequestHead,
     Response,
     Standing,
+    identified,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
@@ -131,6 +131,7 @@ class HTTPProtocol(Protocol):
         self._counters = factory.counters
         self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
+        self._request: type[Request] = Request
         self._connection = HTTPConnection(factory.door)
         self._peer: IAddress | None = None
         self._state = State.IDLE
@@ -172,6 +173,9 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
+        identity = getattr(self.transport, "peerIdentity", None)
+        if identity is not None:
+            self._request = identified(identity)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -382,7 +386,7 @@ class HTTPProtocol(Protocol):
         if peer is None:
             self._peer = peer = self.transport.getPeer()
         try:
-            response = self._handler(Request(head, peer, self._noBody))
+            response = self._handler(self._request(head, peer, self._noBody))
             if (
                 response.__class__ is not Response
                 or response.body.__class__ is not bytes
@@ -437,7 +441,7 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(Request(self._head, self._peer, self._body)))
+            self._await(self._handler(self._request(self._head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True
@@ -853,12 +857,13 @@ class HTTPProtocol(Protocol):
         self.transport.unregisterProducer()
         self._gate.open()
         self._adjustReading()
-        if ISSLTransport.providedBy(self.transport):
-            # Half-closing below TLS would cut its close_notify off.  Closing it
+        if hasattr(type(self.transport), "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            # Asked of the class, as in _fileSender.  Twisted's TLS cannot, and
+            # half-closing below it would cut its close_notify off.  Closing it
             # sends that, and waits for the peer's.
             self.transport.loseConnection()
-        else:
-            self.transport.loseWriteConnection()
         self._since = self._wheel.now
         self._wheel.watch(self)
 

@@ -28,6 +28,7 @@ setup(
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
     package_data={"ktcp": ["py.typed"]},
+    entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",
@@ -43,6 +44,7 @@ setup(
             "hypothesis",
             "mypy",
             "mypy-zope",
+            "python-pcapng",
             "ruff",
             "build",
             "towncrier",

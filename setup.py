@@ -27,7 +27,7 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"]},
+    package_data={"ktcp": ["py.typed"], "ktcp.trace": ["assets/*"]},
     entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
     zip_safe=False,
     install_requires=[

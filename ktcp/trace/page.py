@@ -54,7 +54,7 @@ def _asset(name: str) -> str:
     """
     The text of a template.
     """
-    return files("ktcp.trace").joinpath("assets", name).read_text(encoding="ascii")
+    return (files("ktcp.trace") / "assets" / name).read_text(encoding="ascii")
 
 
 def _hash(text: str) -> str:

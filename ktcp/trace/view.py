@@ -9,6 +9,8 @@ left out: C{trace.json} beside the page has the rest.
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,11 +22,12 @@ from ktcp.trace.timeline import whoRan
 
 # One is drawn at a time, so this bounds the file (some 15 KiB each), not the drawing.
 CONNECTIONS = 200
-# Steps and frames of a connection: a screenful is 20; 400 are drawn in a few milliseconds.
+# Steps and frames of a connection, and of all.  An exchange has some 30, a screen shows 20.
 ROWS = 400
+ALL_ROWS = 12_000
 # Frames whose bytes are shown, and how much of each: more than an Ethernet frame holds.
 # Loopback's may have 64 KiB; the headers are in the first hundred bytes.
-FRAMES = 5000
+FRAMES = 4000
 BYTES = 1600
 # Bytes of frames in all, at two digits each.
 ALL_BYTES = 1_000_000
@@ -34,6 +37,9 @@ POINTS = 2000
 STACKS = 600
 # Functions of all stacks that are shown: a connection has a thousand.
 FUNCTIONS = 60_000
+# A header with thousands of extensions, and a name repeated on every row, are somebody's joke.
+TEXT = 400
+NAME = 60
 # What is rare and worth a look comes before what merely waited long.
 _TROUBLE = frozenset({"drop", "retransmit", "reset"})
 _SOFTIRQ = frozenset({"handle_softirqs", "__do_softirq", "net_rx_action"})
@@ -47,7 +53,8 @@ def view(trace: model.Trace) -> dict[str, Any]:
     """
     seen = _View(trace)
     chosen = _chosen(trace.connections)
-    connections = [seen.connection(index) for index in chosen]
+    most = min(ROWS, ALL_ROWS // max(1, len(chosen)))
+    connections = [seen.connection(index, most) for index in chosen]
     hidden = len(trace.connections) - len(chosen)
     if hidden:
         seen.note(
@@ -210,22 +217,22 @@ class _View:
         place = self._symbols.place(index)
         return self._symbols.add(index, index) if place is None else place
 
-    def connection(self, index: int) -> dict[str, Any]:
+    def connection(self, index: int, most: int) -> dict[str, Any]:
         """
-        A connection: its rows in the order of time.
+        A connection: its first C{most} rows in the order of time.
         """
         connection, frames = self._trace.connections[index], self._framesOf[index]
         times = [step.time for step in connection.steps] + [each.time for each, _ in frames]
         start = min(times, default=0)
-        moments: list[model.Step | tuple[model.Frame, int | None]] = [*connection.steps, *frames]
+        moments: list[model.Step | _Sent] = [*connection.steps, *frames]
         moments.sort(key=lambda each: each.time if isinstance(each, model.Step) else each[0].time)
-        if len(moments) > ROWS:
-            self.note(f"of a connection, the first {ROWS} steps and frames are drawn")
+        if len(moments) > most:
+            self.note(f"of a connection, the first {most} steps and frames are drawn")
         rows = [
             self._step(each, start)
             if isinstance(each, model.Step)
             else self._arrow(*each, connection, start)
-            for each in moments[:ROWS]
+            for each in moments[:most]
         ]
         _markDropped(rows)
         return {
@@ -252,8 +259,8 @@ class _View:
             "time": step.time - start,
             "lane": _lane(step.who, step.side),
             "lender": task.role,
-            "who": whoRan(self._trace, step),
-            "task": f"{task.name or '?'} ({task.pid}), CPU {step.cpu}",
+            "who": whoRan(self._trace, step)[:NAME],
+            "task": f"{task.name[:NAME] or '?'} ({task.pid}), CPU {step.cpu}",
             "side": step.side,
             "title": model.STEPS.get(step.step, step.step),
             "text": step.text,
@@ -313,37 +320,32 @@ class _View:
         return self._places[frame.bytes]
 
 
-def _framesOf(trace: model.Trace) -> list[list[tuple[model.Frame, int | None]]]:
+_Sent = tuple[model.Frame, int | None]
+
+
+def _framesOf(trace: model.Trace) -> list[list[_Sent]]:
     """
     The frames of each connection, each with the time it came in, if it was seen
     to: on loopback and between namespaces every frame is captured twice.
     """
-    found: list[list[tuple[model.Frame, int | None]]] = [[] for _ in trace.connections]
-    waiting: dict[bytes, list[tuple[list[tuple[model.Frame, int | None]], int]]] = {}
+    found: list[list[_Sent]] = [[] for _ in trace.connections]
+    waiting: dict[bytes, deque[tuple[list[_Sent], int]]] = {}
+    begun = [each.steps[0].time if each.steps else 0 for each in trace.connections]
     for frame in sorted(trace.frames, key=lambda each: each.time):
-        sent = waiting.get(frame.bytes, [])
+        sent = waiting.setdefault(frame.bytes, deque())
         if frame.direction == "in" and sent:
-            frames, place = sent.pop(0)
+            frames, place = sent.popleft()
             frames[place] = frames[place][0], frame.time
             continue
-        owner = frame.connection if frame.connection is not None else _during(trace, frame.time)
+        owner = frame.connection
         if owner is None:
-            continue
-        if frame.direction == "out":
-            waiting.setdefault(frame.bytes, []).append((found[owner], len(found[owner])))
-        found[owner].append((frame, None))
+            # ARP, for the connection that had just begun.
+            owner = max(0, bisect_right(begun, frame.time) - 1)
+        if owner < len(found):
+            if frame.direction == "out":
+                sent.append((found[owner], len(found[owner])))
+            found[owner].append((frame, None))
     return found
-
-
-def _during(trace: model.Trace, time: int) -> int | None:
-    """
-    The first connection that was under way: whose ARP this was.
-    """
-    for index, connection in enumerate(trace.connections):
-        times = [step.time for step in connection.steps]
-        if times and min(times) <= time <= max(times):
-            return index
-    return 0 if trace.connections else None
 
 
 def _sender(layers: Sequence[packet.Layer], connection: model.Connection) -> str:
@@ -384,7 +386,7 @@ def _fields(fields: dict[str, Any]) -> list[list[str]]:
             value = ", ".join(str(each) for each in value)
         elif isinstance(value, dict):
             value = ", ".join(f"{key} {each}" for key, each in value.items())
-        shown.append([name, str(value)])
+        shown.append([name, str(value)[:TEXT]])
     return shown
 
 

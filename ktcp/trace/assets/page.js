@@ -65,7 +65,7 @@ function showConnection(connection) {
 function rowOf(row) {
   const kind = row.trouble ? "row trouble" : "row";
   const button = make("button", {class: kind, tabindex: "-1", "data-kind": row.kind},
-    make("span", {class: "when"}, (row.time / 1e3).toFixed(1)),
+    make("span", {class: "when"}, row.time < 1e8 ? (row.time / 1e3).toFixed(1) : span(row.time)),
     ...(row.kind === "frame" ? arrow(row) : box(row)));
   button.addEventListener("click", () => select(row, button));
   return button;
@@ -77,7 +77,7 @@ function box(row) {
   const label = make("span", {class: `box in-${row.lane} by-${borrowed ? by : row.lane}`}, row.title,
     row.text ? `: ${row.text}` : "",
     row.states.length ? make("small", null, `${row.side}: ${row.states.join(" \u2192 ")}`) : "",
-    borrowed ? make("small", null, `runs in the ${by === "other" ? row.who.replace("softirq in ", "") : by}`) : "");
+    borrowed ? make("small", null, by === "other" ? row.who.replace(" in ", ", in ") : `runs in the ${by}`) : "");
   return borrowed && by !== "other" ? [make("span", {class: `loan by-${by}`}), label] : [label];
 }
 
@@ -101,6 +101,7 @@ function select(row, button) {
   $("details").replaceChildren(close, ...(row.kind === "frame" ? frameDetails(row) : stepDetails(row)),
     ...stackDetails(row));
   $("details").scrollTop = 0;
+  if (narrow.matches) button.scrollIntoView({block: "start"});
 }
 
 function closeDetails() {

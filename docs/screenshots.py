@@ -17,7 +17,9 @@ from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import react
 
 from ktcp import HTTPFactory, StaticFiles
+from ktcp.test import recorded
 from ktcp.test.browser import Browser
+from ktcp.trace.page import render
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -63,9 +65,20 @@ async def listing(reactor: Any, folder: Path) -> str:
     return f"http://127.0.0.1:{address.port}/?sort=size&order=desc"
 
 
+async def trace(reactor: Any, folder: Path) -> str:
+    """
+    The recorded echo connection that the tests know.
+    """
+    path = folder / "index.html"
+    path.write_text(render(recorded.trace()))
+    return path.as_uri()
+
+
 PICTURES = (
     Picture("listing", listing),
     Picture("listing-dark", listing, width=400, height=480, dark=True),
+    Picture("trace", trace, width=1100, height=1180),
+    Picture("trace-dark", trace, width=400, height=1180, dark=True),
 )
 
 

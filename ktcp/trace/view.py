@@ -35,7 +35,9 @@ ALL_BYTES = 1_000_000
 POINTS = 2000
 # Stacks of the flame graph, heaviest first: narrower ones would be under a pixel.
 STACKS = 600
-# Functions of all stacks that are shown: a connection has a thousand.
+# Functions of a stack, and of all that are shown.  The kernel records 127 at most; a
+# connection has a thousand.
+DEPTH = 200
 FUNCTIONS = 60_000
 # A header with thousands of extensions, and a name repeated on every row, are somebody's joke.
 TEXT = 400
@@ -203,7 +205,7 @@ class _View:
         """
         if index is None or self.stacks.place(index) is not None:
             return None if index is None else self.stacks.place(index)
-        functions = self._trace.stacks[index]
+        functions = self._trace.stacks[index][:DEPTH]
         self._functions += len(functions)
         if self._functions > FUNCTIONS:
             self.note(f"stacks beyond the first {FUNCTIONS} functions are left out")

@@ -159,7 +159,8 @@ function stepDetails(row) {
   const facts = [["who", `${row.who}, task ${row.task}`], ["at", span(row.time)],
     ["state", row.states.length ? `${row.side}: ${row.states.join(" \u2192 ")}` : ""],
     ["evidence", row.evidence]];
-  return [make("h3", null, row.title, row.text ? `: ${row.text}` : ""), make("p", null, data.lessons[row.step] || ""), list(facts)];
+  return [make("h3", null, row.title, row.text ? `: ${row.text}` : ""),
+    make("p", null, data.lessons[row.step] || ""), list(facts)];
 }
 
 function frameDetails(row) {
@@ -231,8 +232,8 @@ function stackDetails(row) {
 
 function showQueues() {
   const all = data.queues, last = all.length ? all[all.length - 1] : [0, 0, 0, null];
-  const ends = data.connections.flatMap(each => each.rows.map(row => each.start + row.time));
-  const end = Math.max(last[0], ...ends.slice(-2000), 1);
+  const end = data.connections.reduce((high, each) => each.rows.reduce(
+    (later, row) => Math.max(later, each.start + row.time), high), Math.max(last[0], 1));
   const most = i => all.reduce((high, each) => Math.max(high, each[i]), 0);
   const limit = last[3];
   $("limit").textContent = (limit === null ? "The limit was not asked for in this trace. "

@@ -80,20 +80,27 @@ def serverCommand(workload: str, address: str, transport: str) -> list[str]:
     @param workload: C{echo} or C{http}.
     @param transport: C{ktcp}, or C{tcp} for Twisted's own.
     """
-    run = "from twisted.scripts.twistd import run; run()"
+    run = _python("from twisted.scripts.twistd import run; run()")
     other = "--no-http" if workload == "echo" else "--no-echo"
     endpoint = f"{transport}:0:interface={address}"
-    command = [sys.executable, "-c", run, "-n", "--pidfile=", "ktcp", other]
-    return [*command, f"--{workload}", endpoint]
+    return [*run, "-n", "--pidfile=", "ktcp", other, f"--{workload}", endpoint]
 
 
 def clientCommand(workload: str, address: str, port: int, clients: int, requests: int) -> list[str]:
     """
     The command line of L{ktcp.trace.client}.
     """
-    command = [sys.executable, "-m", "ktcp.trace.client", address, str(port)]
+    run = _python("from ktcp.trace.client import main; main(sys.argv[1:])")
     options = ["--http"] if workload == "http" else []
-    return [*command, *options, "--clients", str(clients), "--requests", str(requests)]
+    many = ["--clients", str(clients), "--requests", str(requests)]
+    return [*run, address, str(port), *options, *many]
+
+
+def _python(code: str) -> list[str]:
+    """
+    A command that runs Python with our modules, not those of the working directory.
+    """
+    return [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}; {code}"]
 
 
 def heldCommand(command: Sequence[str]) -> list[str]:

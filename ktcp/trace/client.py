@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_trace_client -*-
 """
-The client that is traced: C{python -m ktcp.trace.client}.
+The client that is traced; L{ktcp.trace.children} starts it.
 
 Plain blocking sockets, so that each step in the kernel has one plain system
 call above it.  It does what it reads, a number of connections a line, and says
@@ -119,7 +119,7 @@ def main(arguments: Sequence[str]) -> None:
     """
     Do what comes on standard input, until its end.
     """
-    parser = argparse.ArgumentParser(prog="python -m ktcp.trace.client")
+    parser = argparse.ArgumentParser(prog="client")
     parser.add_argument("address")
     parser.add_argument("port", type=int)
     parser.add_argument("--http", action="store_true")
@@ -134,7 +134,3 @@ def main(arguments: Sequence[str]) -> None:
 
     for line in sys.stdin:
         print(json.dumps(runMany(int(line), args.clients, one)), flush=True)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -34,8 +34,9 @@ from ktcp.trace.tracefs import TraceFS
 # Seconds: what the last connection's timers and softirqs may take after the client
 # is done, and what is left of earlier traffic before tracing begins.
 _SETTLE = 0.1
-# Connections before tracing begins, which say what one costs without it.
-_WARM = 40
+# Connections before tracing begins: some that only warm caches up, then those that
+# say what one costs without it.  With 40 and no warming the baseline was twice too dear.
+_WARM, _BASE = 100, 200
 # Traced connections below which their median is no measure.
 _FEW = 20
 # Seconds a workload may take.
@@ -116,7 +117,8 @@ def trace(plan: Plan) -> Result:
         client = _startClient(plan, where, port, stack)
         outcome = _Outcome()
         if client is not None and plan.workload != "command":
-            outcome.untraced = _ask(client, _WARM, None)["spans"]
+            _ask(client, _WARM, None)
+            outcome.untraced = _ask(client, _BASE, None)["spans"]
         where.forget()
         time.sleep(_SETTLE)
         roles = _rolesOf(server, client, port)

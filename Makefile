@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run check lint types test docs screenshots dist-check check-oldest bench clean
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench plot clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -61,6 +61,11 @@ bench:
 	@name=bench/results/$$(date +%F)-$$(git rev-parse --short HEAD); \
 	bench/macro/compare --json $$name.json --png $$name.png $(ARGS); \
 	echo "into README.md: python3 -m bench.macro.readme $$name.json"
+
+# kecho's picture, and throughput against concurrency, into docs/images; under four minutes.
+plot:
+	PYTHON=$(PYTHON) bench/install
+	PYTHONPATH=. .venv-bench/bin/python -m bench.macro.plot docs/images $(ARGS)
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache

@@ -15,6 +15,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from zope.interface import Attribute, Interface
 
+from ktcp.counters import Counters
+
 
 @dataclass(frozen=True)
 class Context:
@@ -22,12 +24,14 @@ class Context:
     What a protocol plugin may use of the process it is served in.
 
     @ivar reactor: The reactor that runs the service; never import another.
+    @ivar counters: Where the process counts, for a protocol that has something to add.
     @ivar reopening: Called, each, when files that may have been moved away are
         to be opened again, such as logs; a plugin appends its own.
     """
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
+    counters: Counters | None = field(default=None, compare=False)
 
 
 class IRefusingFactory(Interface):
@@ -42,6 +46,17 @@ class IRefusingFactory(Interface):
 
         @return: A protocol that says so and closes within seconds, whatever its
             client does; L{None}: the connection is to be closed.
+        """
+
+
+class IDescribed(Interface):
+    """
+    A protocol that can say where it stands, to C{/connections} of the admin plane.
+    """
+
+    def describe() -> Mapping[str, object]:
+        """
+        What JSON can say: C{state}, one word, and what else there is to say.
         """
 
 

@@ -108,6 +108,30 @@ SERVICE = (
         "COUNT",
     ),
     Parameter(
+        "admin-port",
+        "The TCP port on 127.0.0.1 for metrics, health and the dashboard; 8082 is what the "
+        "documentation takes.",
+        None,
+        parameters.port,
+        "PORT",
+    ),
+    Parameter(
+        "admin",
+        "Where to serve those as well or instead, such as unix:/run/ktcp-admin.sock.",
+        (),
+        str,
+        "ENDPOINT",
+        repeatable=True,
+    ),
+    Parameter(
+        "admin-token-file",
+        "A file whose first line who asks must know; needed where others than this machine "
+        "reach the admin plane.",
+        None,
+        str,
+        "FILE",
+    ),
+    Parameter(
         "drain-delay",
         "Seconds to serve on after SIGTERM, for who sends connections here to see that /readyz "
         "says no.",
@@ -231,11 +255,21 @@ class BaseOptions(usage.Options):
                     )
         if self["bound"] and self["workers"] is None:
             raise usage.UsageError("--bound: binds workers; give --workers too")
+        if self["admin-token-file"] is not None and not self.hasPlane():
+            raise usage.UsageError(
+                "--admin-token-file: is about the admin plane; give --admin-port or --admin too"
+            )
         if not self.served():
             asking = ", ".join(f"--{plugin.name}" for plugin in self.plugins)
             raise usage.UsageError(
                 f"nothing to serve; give at least one of {asking or 'no protocols'}"
             )
+
+    def hasPlane(self) -> bool:
+        """
+        Whether the admin plane is asked for.
+        """
+        return bool(self["admin"]) or self["admin-port"] is not None
 
     def served(self) -> list[IProtocolPlugin]:
         """

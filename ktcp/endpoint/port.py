@@ -12,6 +12,7 @@ from twisted.internet import tcp
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python import log
 
+from ktcp.counters import Counters
 from ktcp.endpoint.transport import WriteThroughServer
 
 # Connections accepted in one turn of the reactor.  Enough that a burst costs
@@ -76,7 +77,10 @@ class KTCPPort(tcp.Port):
                 skt, client = self.socket.accept()
             except BlockingIOError:
                 return
-            except OSError:
+            except OSError as error:
+                counters: Counters | None = getattr(self.reactor, "counters", None)
+                if counters is not None:
+                    counters.acceptFailed(error.errno)
                 # Out of descriptors or memory, or a connection that is gone
                 # again.  Twisted meets the same error and knows them all.
                 super().doRead()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from shutil import which
+from typing import NoReturn
 from unittest import SkipTest
 
 from ktcp.trace.doctor import PROBES
@@ -27,7 +28,13 @@ def peer(program: str, package: str) -> str:
     path = which(program)
     if path is not None:
         return path
-    reason = f"needs {program} (Debian package {package})"
+    required(f"needs {program} (Debian package {package})")
+
+
+def required(reason: str) -> NoReturn:
+    """
+    Skip a test for what is missing, or fail it where nothing must be.
+    """
     raise AssertionError(reason) if os.environ.get("KTCP_REQUIRE_PEERS") else SkipTest(reason)
 
 

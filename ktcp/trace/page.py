@@ -1,7 +1,7 @@
 # -*- test-case-name: ktcp.test.test_trace_page -*-
 """
 A trace as C{index.html}: one file that needs nothing else, and no network.  Pure
-but for reading its own templates, which are in C{assets}.
+but for reading its own templates, which are in the files C{page.*} beside this.
 
 The data are JSON that the script puts into the page as text, never as markup;
 so what a traced program called itself, or sent, is shown and not believed.  A
@@ -54,7 +54,7 @@ def _asset(name: str) -> str:
     """
     The text of a template.
     """
-    return (files("ktcp.trace") / "assets" / name).read_text(encoding="ascii")
+    return (files("ktcp.trace") / name).read_text(encoding="ascii")
 
 
 def _hash(text: str) -> str:

@@ -194,6 +194,14 @@ class ViewTests(SynchronousTestCase):
         data = view(replace(trace, connections=(), events=(), frames=trace.frames[:1], queues=()))
         self.assertEqual(([], [], []), (data["connections"], data["flame"], data["queues"]))
 
+    def test_noFrames(self) -> None:
+        """
+        Without frames, as perf records, the steps are all there, and so is the way.
+        """
+        data = view(replace(recorded.trace(), frames=()))["connections"][0]
+        self.assertEqual({"step"}, {row["kind"] for row in data["rows"]})
+        self.assertIsNotNone(data["way"])
+
     def test_noSteps(self) -> None:
         """
         Connections of which only frames were seen have arrows, and neither steps nor stacks.

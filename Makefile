@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run check lint types test docs screenshots dist-check check-oldest bench plot clean
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench plot docs-lab clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -67,6 +67,16 @@ bench:
 plot:
 	PYTHON=$(PYTHON) bench/install
 	PYTHONPATH=. .venv-bench/bin/python -m bench.macro.plot docs/images $(ARGS)
+
+# The traces in docs/, as root where tracefs is mounted; each has the command it came of.
+# Those of docs/images are from `make screenshots` and `make plot`.
+docs-lab: $(VENV)/check.stamp
+	$(BIN)/ktcp trace run > docs/explain/one-connection.txt
+	$(BIN)/ktcp trace run --http > docs/explain/one-request.txt
+	@folder=$$(mktemp -d); ktcp=$$(realpath $(BIN))/ktcp; docs=$$PWD/docs; set -ex; cd $$folder; \
+	$$ktcp trace run --http -n 10 -o closing > /dev/null; \
+	$$ktcp trace run --http --requests 10 -o alive > /dev/null; \
+	$$ktcp trace diff closing alive > $$docs/howto/trace-diff.txt; rm -r $$folder
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache

@@ -29,7 +29,11 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"], "ktcp.admin": ["dashboard.*"]},
+    package_data={
+        "ktcp": ["py.typed"],
+        "ktcp.admin": ["dashboard.*"],
+        "ktcp.trace": ["page.*"],
+    },
     entry_points={
         "console_scripts": [
             "ktcp = ktcp.trace.__main__:main",

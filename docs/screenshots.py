@@ -23,7 +23,9 @@ from ktcp import HTTPFactory, StaticFiles
 from ktcp.admin.facts import Facts
 from ktcp.admin.routes import routes
 from ktcp.counters import Counters, Layout
+from ktcp.test import recorded
 from ktcp.test.browser import Browser
+from ktcp.trace.page import render
 
 FOLDER = Path(__file__).parent / "images"
 
@@ -69,6 +71,15 @@ async def listing(reactor: Any, folder: Path) -> str:
     port: IListeningPort = await endpoint.listen(HTTPFactory(StaticFiles(folder)))
     address: Any = port.getHost()
     return f"http://127.0.0.1:{address.port}/?sort=size&order=desc"
+
+
+async def trace(reactor: Any, folder: Path) -> str:
+    """
+    The recorded echo connection that the tests know.
+    """
+    path = folder / "index.html"
+    path.write_text(render(recorded.trace()))
+    return path.as_uri()
 
 
 async def report(reactor: Any, folder: Path) -> str:
@@ -125,6 +136,8 @@ PICTURES = (
     Picture("report", report, width=900, height=1000),
     Picture("listing", listing),
     Picture("listing-dark", listing, width=400, height=480, dark=True),
+    Picture("trace", trace, width=1100, height=1180),
+    Picture("trace-dark", trace, width=400, height=1180, dark=True),
 )
 
 

@@ -22,7 +22,7 @@ def folded(trace: Trace) -> Iterator[str]:
     """
     A line for each stack: who ran it, its functions outermost first, how often.
     """
-    for (role, stack), count in sorted(_weights(trace).items()):
+    for (role, stack), count in sorted(weights(trace).items()):
         names = [trace.symbols[each].name for each in reversed(trace.stacks[stack])]
         yield f"{';'.join([role, *names])} {count}"
 
@@ -33,8 +33,8 @@ def speedscope(trace: Trace, name: str) -> str:
     """
     frames = [{"name": each.name, "file": each.layer} for each in trace.symbols]
     profiles = []
-    for role in sorted({role for role, _ in _weights(trace)}):
-        chosen = {stack: n for (whose, stack), n in _weights(trace).items() if whose == role}
+    for role in sorted({role for role, _ in weights(trace)}):
+        chosen = {stack: n for (whose, stack), n in weights(trace).items() if whose == role}
         profiles.append(
             {
                 "type": "sampled",
@@ -56,7 +56,7 @@ def speedscope(trace: Trace, name: str) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def _weights(trace: Trace) -> Counter[tuple[str, int]]:
+def weights(trace: Trace) -> Counter[tuple[str, int]]:
     """
     How many events each role and stack has.
     """

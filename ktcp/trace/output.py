@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ktcp.trace import folded, model, pcapng
+from ktcp.trace import folded, model, page, pcapng
 from ktcp.trace.errors import TraceError
 from ktcp.trace.join import comments
 from ktcp.trace.timeline import timeline
@@ -24,6 +24,7 @@ def save(trace: model.Trace, folder: Path) -> list[str]:
     name = f"ktcp trace of {trace.environment.workload}"
     everything = len(trace.connections)
     texts = {
+        "index.html": page.render(trace),
         "trace.json": model.dumps(trace),
         "timeline.txt": _lines(timeline(trace, everything, full=True)),
         "stacks.folded": _lines(folded.folded(trace)),
@@ -37,6 +38,20 @@ def save(trace: model.Trace, folder: Path) -> list[str]:
     except OSError as error:
         raise TraceError(f"cannot write {error.filename}: {error.strerror}") from None
     return [*texts, "frames.pcapng"]
+
+
+def savePage(trace: model.Trace, path: Path) -> Path:
+    """
+    Write the page alone.
+
+    @return: Where it is.
+    @raise TraceError: It cannot be written.
+    """
+    try:
+        path.write_text(page.render(trace))
+    except OSError as error:
+        raise TraceError(f"cannot write {path}: {error.strerror}") from None
+    return path
 
 
 def load(path: Path) -> model.Trace:

@@ -25,6 +25,11 @@ def addArguments(parser: argparse.ArgumentParser) -> None:
     show = subparsers.add_parser("show", help="print the timeline of a trace")
     show.add_argument("file", type=Path, metavar="FILE", help="trace.json, or its folder")
     _addMost(show)
+    page = subparsers.add_parser("html", help="draw a trace as one page, for any browser")
+    page.add_argument("file", type=Path, metavar="FILE", help="trace.json, or its folder")
+    page.add_argument(
+        "-o", type=Path, metavar="PAGE", dest="page", help="(default: index.html beside it)"
+    )
     diff = subparsers.add_parser("diff", help="compare two traces, per request")
     for name in ("A", "B"):
         diff.add_argument(name.lower(), type=Path, metavar=name, help="trace.json, or its folder")
@@ -134,7 +139,8 @@ def main(args: argparse.Namespace) -> int:
 
     @return: The exit status: 1 where the workload failed.
     """
-    return {"show": _show, "diff": _diff, "import": _import}.get(args.action, _trace)(args)
+    actions = {"show": _show, "html": _html, "diff": _diff, "import": _import}
+    return actions.get(args.action, _trace)(args)
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -146,6 +152,17 @@ def _show(args: argparse.Namespace) -> int:
 
     for line in timeline(load(args.file), args.most, args.full):
         print(line)
+    return 0
+
+
+def _html(args: argparse.Namespace) -> int:
+    """
+    C{ktcp trace html}.
+    """
+    from ktcp.trace.output import load, savePage
+
+    beside = args.file if args.file.is_dir() else args.file.parent
+    print(f"written: {savePage(load(args.file), args.page or beside / 'index.html')}")
     return 0
 
 

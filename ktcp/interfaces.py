@@ -15,6 +15,8 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from zope.interface import Attribute, Interface
 
+from ktcp.privileges import User
+
 
 @dataclass(frozen=True)
 class Context:
@@ -24,10 +26,13 @@ class Context:
     @ivar reactor: The reactor that runs the service; never import another.
     @ivar reopening: Called, each, when files that may have been moved away are
         to be opened again, such as logs; a plugin appends its own.
+    @ivar user: Who will serve, where that is not who starts; such files are to
+        be opened with L{ktcp.privileges.acting} as that user.
     """
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
+    user: User | None = None
 
 
 class IRefusingFactory(Interface):

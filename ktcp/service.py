@@ -53,12 +53,13 @@ from zope.interface import alsoProvides, implementer
 
 from ktcp import options as commandLine
 from ktcp.drain import Drain
-from ktcp.endpoint.admission import Admission, makeRoom
+from ktcp.endpoint.admission import Admission, Room, makeRoom
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.privileges import userOf
 from ktcp.supervisor import Supervisor
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
@@ -111,8 +112,9 @@ def makeService(options: BaseOptions) -> IService:
     from twisted.internet import reactor
 
     supervisor = Supervisor(os.environ, reactor)
-    # For the workers, too, which inherit it.
-    makeRoom(options["limit-connections"])
+    # Of each worker; they do the same.
+    room = makeRoom(options["limit-connections"])
+    reactor.callWhenRunning(_sayRoom, room, options["limit-connections"])
     if options["workers"] is None:
         service = assemble(options, reactor)
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
@@ -155,10 +157,11 @@ def assemble(
     @param announce: Say where the listeners are.
     """
     listening = listening or reactor
-    context = Context(reactor)
+    context = Context(reactor, user=userOf(options.parent or {}))
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     # One for all: what it saves, descriptors and memory, they share.
-    admission = Admission(options["limit-connections"], options["limit-client-connections"])
+    room = makeRoom(options["limit-connections"])
+    admission = Admission(room.connections, options["limit-client-connections"], room.refusals)
     for plugin in options.served():
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
@@ -172,6 +175,24 @@ def assemble(
     if not root.services:
         raise Refusal("nothing is left to serve")
     return root
+
+
+def _sayRoom(room: Room, wanted: int) -> None:
+    """
+    Say how many connections there may be.
+    """
+    if room.connections < wanted:
+        _log.warn(
+            "ktcp: room for {room.connections} connections, not {wanted}: a process may have "
+            "{room.descriptors} descriptors (ulimit -Hn; systemd: LimitNOFILE)",
+            room=room,
+            wanted=wanted,
+        )
+    else:
+        _log.info(
+            "ktcp: room for {room.connections} connections, in {room.descriptors} descriptors",
+            room=room,
+        )
 
 
 def _makeFactory(

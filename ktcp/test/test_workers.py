@@ -716,7 +716,7 @@ class SpawnerTests(SynchronousTestCase):
         memory.spawnProcess = refuse
         worker = Spawner(memory, OpeningReactor(memory, 1), [], 1)(1)
         failure = self.failureResultOf(worker.ready, WorkerFailed)
-        self.assertIn("cannot be started: Resource temporarily", str(failure.value))
+        self.assertIn(f"cannot be started: {sys.executable}: Resource", str(failure.value))
         self.successResultOf(worker.ended)
 
 

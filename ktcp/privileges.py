@@ -33,13 +33,14 @@ def userOf(options: Mapping[str, Any]) -> User | None:
 
     @return: L{None} if the process stays who it is.
     """
-    uid, gid = options.get("uid"), options.get("gid")
+    uid: int | None = options.get("uid")
+    gid: int | None = options.get("gid")
     if os.geteuid() != 0 or (uid is None and gid is None):
         return None
     if gid is None:
         # As twistd does.
-        gid = pwd.getpwuid(uid).pw_gid
-    return User(0 if uid is None else uid, gid)
+        gid = pwd.getpwuid(uid or 0).pw_gid
+    return User(uid or 0, gid)
 
 
 @contextmanager

@@ -54,6 +54,7 @@ from zope.interface import alsoProvides, implementer
 from ktcp import options as commandLine
 from ktcp.drain import Drain
 from ktcp.endpoint.admission import Admission, Room, makeRoom
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
@@ -159,6 +160,7 @@ def assemble(
     listening = listening or reactor
     context = Context(reactor, user=userOf(options.parent or {}))
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
+    BUFFERS.bound(options["limit-buffers"], reactor)
     # One for all: what it saves, descriptors and memory, they share.
     room = makeRoom(options["limit-connections"])
     admission = Admission(room.connections, options["limit-client-connections"], room.refusals)

@@ -117,7 +117,8 @@ class KTCPPort(tcp.Port):
         """
         if not _reserve.meet(error, self.socket.accept, self.reactor):
             self.stopReading()
-            self._rest = self.reactor.callLater(REST, self._goOn)
+            clock: Any = self.reactor
+            self._rest = clock.callLater(REST, self._goOn)
 
     def _goOn(self) -> None:
         self._rest = None

@@ -17,15 +17,10 @@ from contextlib import suppress
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import Any
 
-from twisted.logger import Logger
-
-_log = Logger()
+from ktcp.endpoint.episodes import Episode
 
 # Errors of accept(2) that leave the client in the queue.
 SHORTAGES = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
-
-# Seconds between two looks whether it is over.
-EPISODE = 5.0
 
 # Seconds for which a listener is left alone when not even sending clients away
 # is possible: the whole system is out of descriptors or memory (ENFILE, ENOBUFS,
@@ -40,17 +35,15 @@ class Reserve:
     """
     A descriptor kept for accepting those who have to be sent away.
 
-    @ivar shed: How many were, so far.
+    @ivar shed: How many were.
     """
 
     def __init__(self) -> None:
-        self.shed = 0
+        self.shed = Episode(
+            "ktcp: cannot accept: {why}; clients are sent away",
+            "ktcp: accepting again; {count} clients were sent away",
+        )
         self._spare: int | None = None
-        # What was shed before this episode, and before the last look whether it
-        # is over; and the next look.
-        self._before = 0
-        self._looked = 0
-        self._look: Any = None
 
     def keep(self) -> None:
         """
@@ -61,19 +54,16 @@ class Reserve:
                 self._spare = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
 
     def meet(
-        self, error: OSError, accept: Callable[[], tuple[socket.socket, Any]], reactor: Any
+        self, error: OSError, accept: Callable[[], tuple[socket.socket, Any]], clock: Any
     ) -> bool:
         """
-        Send clients away, and have the log say so: once when it begins, and when
-        it is over how many they were.
+        Send clients away.
 
         @param error: What C{accept} failed with.
+        @param clock: An C{IReactorTime}.
         @return: Whether that is possible; if not, try again after L{REST}.
         """
-        if self._look is None:
-            _log.error("ktcp: cannot accept: {why}; clients are sent away", why=error.strerror)
-            self._before = self.shed
-            self._wait(reactor)
+        self.shed.begin(clock, why=error.strerror)
         self.keep()
         if error.errno != EMFILE or self._spare is None:
             return False
@@ -83,18 +73,6 @@ class Reserve:
         with suppress(OSError):
             for _ in range(BATCH):
                 accept()[0].close()
-                self.shed += 1
+                self.shed.count += 1
         self.keep()
         return True
-
-    def _wait(self, reactor: Any) -> None:
-        self._looked = self.shed
-        self._look = reactor.callLater(EPISODE, self._isOver, reactor)
-
-    def _isOver(self, reactor: Any) -> None:
-        if self.shed > self._looked:
-            self._wait(reactor)
-            return
-        self._look = None
-        count = self.shed - self._before
-        _log.info("ktcp: accepting again; {count} clients were sent away", count=count)

@@ -35,6 +35,11 @@ class BodySource(Protocol):
         @return: Fires with the next bytes, when they come, empty at the end.
         """
 
+    def holding(self, count: int) -> None:
+        """
+        Be told that more of the body is held in memory, or, below 0, less.
+        """
+
 
 class RequestBody:
     """
@@ -77,13 +82,23 @@ class RequestBody:
     async def _gather(self, limit: int) -> bytes:
         if self.length is not None and self.length > limit:
             raise BodyTooLarge(limit)
-        chunks = []
-        size = 0
-        while chunk := await self._nextChunk():
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(limit)
-            chunks.append(chunk)
+        source = self._source
+        assert source is not None
+        chunks: list[bytes] = []
+        size = held = 0
+        try:
+            while chunk := await self._nextChunk():
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge(limit)
+                chunks.append(chunk)
+                # One that is all there, as most are at once, goes on at once.
+                if size != self.length:
+                    source.holding(size - held)
+                    held = size
+        finally:
+            if held:
+                source.holding(-held)
         return b"".join(chunks)
 
     async def _nextChunk(self) -> bytes:

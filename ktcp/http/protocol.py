@@ -44,6 +44,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
@@ -154,6 +155,8 @@ class HTTPProtocol(Protocol):
         self._sender: Sender | None = None
         self._producer: Any = None
         self._taken = 0
+        # What is read ahead, as BUFFERS knows it.
+        self._ahead = 0
 
     # What the transport tells.
 
@@ -196,6 +199,7 @@ class HTTPProtocol(Protocol):
             self._advance()
         if self._connection.waiting:
             self._adjustReading()
+            self._tally()
 
     def readConnectionLost(self) -> None:
         """
@@ -224,6 +228,9 @@ class HTTPProtocol(Protocol):
         if self._record is not None:
             self._record.ended(False)
         self._batch.clear()
+        if self._ahead:
+            BUFFERS.add(self.transport, -self._ahead)
+            self._ahead = 0
         self._wheel.forget(self)
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -306,6 +313,8 @@ class HTTPProtocol(Protocol):
             self._advancing = False
             if self._batch:
                 self._flush()
+            if self._ahead:
+                self._tally()
 
     def _step(self) -> bool:
         """
@@ -704,6 +713,12 @@ class HTTPProtocol(Protocol):
             body.finish(self._connection.trailers)
         return chunk
 
+    def holding(self, count: int) -> None:
+        """
+        Some of the body is held.  See L{ktcp.http.flow.BodySource}.
+        """
+        BUFFERS.add(self.transport, count)
+
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
         The handler wants to read, and nothing has come.  See
@@ -773,6 +788,17 @@ class HTTPProtocol(Protocol):
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
+
+    def _tally(self) -> None:
+        """
+        Have what is read ahead added up, when there is some or there was.
+        """
+        if self._state is not _CLOSED:
+            waiting = self._connection.waiting
+            change = waiting - self._ahead
+            if change:
+                self._ahead = waiting
+                BUFFERS.add(self.transport, change)
 
     # The end.
 

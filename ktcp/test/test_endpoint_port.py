@@ -16,8 +16,9 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.endpoint import port as portModule
+from ktcp.endpoint.episodes import LENGTH
 from ktcp.endpoint.port import KTCPPort
-from ktcp.endpoint.reserve import EPISODE, REST, Reserve
+from ktcp.endpoint.reserve import REST, Reserve
 from ktcp.endpoint.sockets import SocketOptions, openListener
 
 
@@ -94,7 +95,7 @@ class ShortageTests(SynchronousTestCase):
         clients = [self.connect() for _ in range(3)]
         self.port.doRead()
         self.assertEqual([client.recv(1) for client in clients], [b"", b"", b""])
-        self.assertEqual((self.reserve.shed, self.port.sessionno), (3, 0))
+        self.assertEqual((self.reserve.shed.count, self.port.sessionno), (3, 0))
         self.assertIn(self.port, self.reactor.getReaders())
 
     def test_serves(self) -> None:
@@ -117,10 +118,10 @@ class ShortageTests(SynchronousTestCase):
             for _ in range(2):
                 self.connect()
                 self.port.doRead()
-            self.reactor.advance(EPISODE)
+            self.reactor.advance(LENGTH)
         [begins] = self.said()
         self.assertEqual(begins, "ktcp: cannot accept: Too many open files; clients are sent away")
-        self.reactor.advance(EPISODE)
+        self.reactor.advance(LENGTH)
         self.assertEqual(self.said()[1:], ["ktcp: accepting again; 6 clients were sent away"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.connect()

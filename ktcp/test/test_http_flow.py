@@ -23,6 +23,7 @@ class Source:
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = list(chunks)
         self.asked = 0
+        self.held: list[int] = []
 
     def availableChunk(self, body: RequestBody) -> bytes | None:
         """
@@ -32,6 +33,9 @@ class Source:
 
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         return succeed(self._take(body))
+
+    def holding(self, count: int) -> None:
+        self.held.append(count)
 
     def _take(self, body: RequestBody) -> bytes:
         self.asked += 1
@@ -57,6 +61,11 @@ class Broken:
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         return fail(BadRequest("broken"))
 
+    def holding(self, count: int) -> None:
+        """
+        Nothing is.
+        """
+
 
 class RequestBodyTests(SynchronousTestCase):
     """
@@ -71,6 +80,22 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(b"", self.successResultOf(body.read()))
         self.assertEqual(b"", self.successResultOf(body.read(0)))
         self.assertEqual([], list(body.trailers))
+
+    def test_holding(self) -> None:
+        """
+        What is collected is told, until it is handed on; a body that is there
+        in one piece is not worth it.
+        """
+        for chunks, length, held in (
+            ([b"hello"], 5, []),
+            ([b"he", b"llo"], 5, [2, -2]),
+            ([b"he", b"llo"], None, [2, 3, -5]),
+            ([b"he", b"l" * 9], None, [2, -2]),
+        ):
+            source = Source(*chunks)
+            reading = RequestBody(source, length, 10).read()
+            reading.addErrback(lambda failure: failure.trap(BodyTooLarge))
+            self.assertEqual(held, source.held)
 
     def test_read(self) -> None:
         """

@@ -61,6 +61,7 @@ class OptionsTests(SynchronousTestCase):
                 "bound": False,
                 "limit-connections": 10_240,
                 "limit-client-connections": 1_024,
+                "limit-buffers": 512 * 1024 * 1024,
                 "drain-delay": 0.0,
                 "drain-timeout": 25.0,
                 "http-port": 8081,

@@ -18,6 +18,9 @@ from zope.interface import implementer
 
 from ktcp.http.message import BodyTooLarge, Headers
 
+# Bytes that are held before it is worth telling: most bodies are there at once.
+_LUMP = 8 * 1024
+
 
 class BodySource(Protocol):
     """
@@ -92,8 +95,7 @@ class RequestBody:
                 if size > limit:
                     raise BodyTooLarge(limit)
                 chunks.append(chunk)
-                # One that is all there, as most are at once, goes on at once.
-                if size != self.length:
+                if size - held >= _LUMP and size != self.length:
                     source.holding(size - held)
                     held = size
         finally:

@@ -293,13 +293,14 @@ class HTTPTests(SynchronousTestCase):
         """
         So is a body that is read whole, while it comes.
         """
-        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
-        self.connection.send(head + b"x" * 400)
-        self.connection.send(b"x" * 500)
-        self.assertEqual(self.buffers.total, 900)
-        self.connection.send(b"x" * 100)
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 30000\r\n\r\n"
+        piece = b"x" * 10_000
+        self.connection.send(head + piece)
+        self.connection.send(piece)
+        self.assertEqual(self.buffers.total, 20_000)
+        self.connection.send(piece)
         self.assertEqual(self.buffers.total, 0)
-        self.connection.send(head + b"x" * 400)
-        self.assertEqual(self.buffers.total, 400)
+        self.connection.send(head + piece)
+        self.assertEqual(self.buffers.total, 10_000)
         self.connection.lose()
         self.assertEqual(self.buffers.total, 0)

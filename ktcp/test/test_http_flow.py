@@ -83,17 +83,19 @@ class RequestBodyTests(SynchronousTestCase):
 
     def test_holding(self) -> None:
         """
-        What is collected is told, until it is handed on; a body that is there
-        in one piece is not worth it.
+        What is collected is told, until it is handed on; a little, or a body
+        that is there in one piece, is not worth it.
         """
+        much, little = b"x" * 10_000, b"x" * 6_000
         for chunks, length, held in (
-            ([b"hello"], 5, []),
-            ([b"he", b"llo"], 5, [2, -2]),
-            ([b"he", b"llo"], None, [2, 3, -5]),
-            ([b"he", b"l" * 9], None, [2, -2]),
+            ([much], 10_000, []),
+            ([much, much], 20_000, [10_000, -10_000]),
+            ([much, much], None, [10_000, 10_000, -20_000]),
+            ([little, little, little], None, [12_000, -12_000]),
+            ([much, much, much], None, [10_000, 10_000, -20_000]),
         ):
             source = Source(*chunks)
-            reading = RequestBody(source, length, 10).read()
+            reading = RequestBody(source, length, 25_000).read()
             reading.addErrback(lambda failure: failure.trap(BodyTooLarge))
             self.assertEqual(held, source.held)
 

@@ -23,6 +23,7 @@ from twisted.python import usage
 from ktcp import __version__, edge, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
+from ktcp.endpoint.buffers import CEILING
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.logs import FORMATS
@@ -130,6 +131,15 @@ SERVICE = (
         None,
         str,
         "FILE",
+    ),
+    Parameter(
+        "limit-buffers",
+        "Bytes that wait in memory in all, of each worker: of answers that clients do not read, "
+        "and of requests that are not wanted yet.  Beyond, connections are reset, those first "
+        "that have been stuck for longest.",
+        CEILING,
+        parameters.integerBetween(1, 2**50),
+        "BYTES",
     ),
     Parameter(
         "drain-delay",

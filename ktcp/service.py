@@ -58,12 +58,14 @@ from ktcp import options as commandLine
 from ktcp.counters import Census, Counters, Layout, Snapshot
 from ktcp.dmesg import Counting, reportCounters
 from ktcp.drain import Drain
-from ktcp.endpoint.admission import Admission, makeRoom
+from ktcp.endpoint.admission import Admission, Room, makeRoom
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.privileges import userOf
 from ktcp.supervisor import Supervisor
 from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
@@ -120,8 +122,9 @@ def makeService(options: BaseOptions) -> IService:
     from twisted.internet import reactor
 
     supervisor = Supervisor(os.environ, reactor)
-    # For the workers, too, which inherit it.
-    makeRoom(options["limit-connections"])
+    # Of each worker; they do the same.
+    room = makeRoom(options["limit-connections"])
+    reactor.callWhenRunning(_sayRoom, room, options["limit-connections"])
     if options["workers"] is None:
         counters = Counters(layoutFor(options))
         service = assemble(options, reactor, counters=counters)
@@ -184,7 +187,7 @@ def assemble(
     """
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
-    context = Context(reactor, counters=counters)
+    context = Context(reactor, counters=counters, user=userOf(options.parent or {}))
     if options["proxy-protocol"]:
         from ktcp.endpoint.proxied import ProxiedReactor, Trust
 
@@ -192,9 +195,11 @@ def assemble(
         listening = ProxiedReactor(listening, trust, counters.turnedAway)
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     overTLS = _overTLS(options, context, counters.turnedAway)
+    BUFFERS.bound(options["limit-buffers"], reactor)
     # One for all: what it saves, descriptors and memory, they share.
+    room = makeRoom(options["limit-connections"])
     admission = Admission(
-        options["limit-connections"], options["limit-client-connections"], counters
+        room.connections, options["limit-client-connections"], counters, room.refusals
     )
     for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
@@ -271,6 +276,24 @@ def layoutFor(options: BaseOptions) -> Layout:
     What is counted: the same in all processes that have the same options.
     """
     return Layout([plugin.name for plugin in options.served()])
+
+
+def _sayRoom(room: Room, wanted: int) -> None:
+    """
+    Say how many connections there may be.
+    """
+    if room.connections < wanted:
+        _log.warn(
+            "ktcp: room for {room.connections} connections, not {wanted}: a process may have "
+            "{room.descriptors} descriptors (ulimit -Hn; systemd: LimitNOFILE)",
+            room=room,
+            wanted=wanted,
+        )
+    else:
+        _log.info(
+            "ktcp: room for {room.connections} connections, in {room.descriptors} descriptors",
+            room=room,
+        )
 
 
 def _makeFactory(

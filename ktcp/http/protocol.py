@@ -51,6 +51,7 @@ from ktcp.counters import (
     statusColumn,
 )
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
@@ -166,6 +167,8 @@ class HTTPProtocol(Protocol):
         self._producer: Any = None
         self._taken = 0
         self._began = 0.0
+        # What is read ahead, as BUFFERS knows it.
+        self._ahead = 0
 
     # What the transport tells.
 
@@ -215,6 +218,7 @@ class HTTPProtocol(Protocol):
             self._advance()
         if self._connection.waiting:
             self._adjustReading()
+            self._tally()
 
     def readConnectionLost(self) -> None:
         """
@@ -245,6 +249,9 @@ class HTTPProtocol(Protocol):
         if self._record is not None:
             self._record.ended(False)
         self._batch.clear()
+        if self._ahead:
+            BUFFERS.add(self.transport, -self._ahead)
+            self._ahead = 0
         self._wheel.forget(self)
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -323,6 +330,8 @@ class HTTPProtocol(Protocol):
             self._advancing = False
             if self._batch:
                 self._flush()
+            if self._ahead:
+                self._tally()
 
     def _step(self) -> bool:
         """
@@ -735,6 +744,12 @@ class HTTPProtocol(Protocol):
             body.finish(self._connection.trailers)
         return chunk
 
+    def holding(self, count: int) -> None:
+        """
+        Some of the body is held.  See L{ktcp.http.flow.BodySource}.
+        """
+        BUFFERS.add(self.transport, count)
+
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
         The handler wants to read, and nothing has come.  See
@@ -805,6 +820,17 @@ class HTTPProtocol(Protocol):
                 self.transport.resumeProducing()
             else:
                 self.transport.pauseProducing()
+
+    def _tally(self) -> None:
+        """
+        Have what is read ahead added up, when there is some or there was.
+        """
+        if self._state is not _CLOSED:
+            waiting = self._connection.waiting
+            change = waiting - self._ahead
+            if change:
+                self._ahead = waiting
+                BUFFERS.add(self.transport, change)
 
     # The end.
 

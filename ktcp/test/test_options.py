@@ -74,6 +74,7 @@ class OptionsTests(SynchronousTestCase):
                 "admin-port": None,
                 "admin": [],
                 "admin-token-file": None,
+                "limit-buffers": 512 * 1024 * 1024,
                 "drain-delay": 0.0,
                 "drain-timeout": 25.0,
                 "http-port": 8081,

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.macro.operate.running import Instance, Work
+from bench.macro.operate.running import Instance, Work, waitFor
 from bench.macro.processes import freePort
 from bench.macro.verdicts import Verdicts
 
@@ -26,15 +27,18 @@ INSTANCES = ("127.0.0.2", "127.0.0.3", "127.0.0.4")
 PROXY = "127.0.0.5"
 CLIENT = "127.0.0.1"
 
-# HAProxy looks every 100 ms, and needs two answers to believe that one is up.
-SEEN = 1.0
+# Seconds in which HAProxy is to see that one is up.  It looks every 100 ms, and
+# needs two answers; on a busy machine an answer takes its time.
+SEEN_WITHIN = 20.0
 
 CONFIGURATION = """
 global
     maxconn 4000
+    stats socket {folder}/haproxy.sock
 defaults
     mode http
     timeout connect 2s
+    timeout check 2s
     timeout client 60s
     timeout server 60s
     # A connection that ktcp closes as the request comes is no answer: ask another.
@@ -48,7 +52,7 @@ backend instances
     balance roundrobin
     source {proxy}
     option httpchk GET /
-    default-server check inter 100ms fall 1 rise 2 send-proxy-v2 check-send-proxy
+    default-server check inter 100ms fall 2 rise 2 send-proxy-v2 check-send-proxy
 """
 
 
@@ -62,7 +66,7 @@ def rolling(verdicts: Verdicts, rounds: int) -> None:
         instances = [_start(*each, port) for each in zip(INSTANCES, logs, strict=True)]
         stack.callback(lambda: [each.stop() for each in instances])
         stack.enter_context(_haproxy(Path(folder), port, front))
-        time.sleep(SEEN)
+        _seen(folder)
         began = time.monotonic()
         work = Work(f"http://127.0.0.1:{front}/work")
         for _ in range(rounds):
@@ -70,7 +74,7 @@ def rolling(verdicts: Verdicts, rounds: int) -> None:
                 instances[number].signal(signal.SIGTERM)
                 instances[number].ended(30)
                 instances[number] = _start(INSTANCES[number], log, port)
-                time.sleep(SEEN)
+                _seen(folder)
         count, errors = work.stop()
         seconds = time.monotonic() - began
         for each in instances:
@@ -82,6 +86,23 @@ def rolling(verdicts: Verdicts, rounds: int) -> None:
             not errors,
         )
         _judgeLogs(verdicts, logs, count)
+
+
+def _seen(folder: str) -> None:
+    """
+    Wait until HAProxy sends requests to all of them.
+    """
+
+    def up() -> bool:
+        with socket.socket(socket.AF_UNIX) as asking, suppress(OSError):
+            asking.connect(f"{folder}/haproxy.sock")
+            asking.sendall(b"show stat\n")
+            lines = asking.makefile().read().splitlines()
+            return sum(line.startswith("instances,127.") and ",UP," in line for line in lines) == 3
+        return False
+
+    if not waitFor(up, SEEN_WITHIN):
+        raise RuntimeError("HAProxy does not see all instances")
 
 
 def _judgeLogs(verdicts: Verdicts, logs: list[Path], count: int) -> None:
@@ -116,7 +137,9 @@ def _start(address: str, log: Path, port: int) -> Instance:
 def _haproxy(folder: Path, port: int, front: int) -> Iterator[None]:
     servers = [f"    server {each} {each}:{port}\n" for each in INSTANCES]
     path = folder / "haproxy.cfg"
-    path.write_text(CONFIGURATION.format(front=front, proxy=PROXY) + "".join(servers))
+    path.write_text(
+        CONFIGURATION.format(folder=folder, front=front, proxy=PROXY) + "".join(servers)
+    )
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", "haproxy", "-q", "-db", "-f", str(path)],
         stderr=subprocess.DEVNULL,

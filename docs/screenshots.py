@@ -6,36 +6,37 @@ Chromium of L{ktcp.test.browser}.  To have another, add a line to L{PICTURES}.
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, STDOUT, Popen
 from tempfile import TemporaryDirectory
+from threading import Thread
 from typing import Any, NamedTuple
 
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.endpoints import HostnameEndpoint, connectProtocol, serverFromString
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import Protocol
-from twisted.internet.task import LoopingCall, react
+from twisted.internet.task import react
 from twisted.internet.utils import getProcessOutputAndValue
 
 from ktcp import HTTPFactory, StaticFiles
-from ktcp.admin.facts import Facts
-from ktcp.admin.routes import routes
-from ktcp.counters import Counters, Layout
 from ktcp.test import recorded
 from ktcp.test.browser import Browser
 from ktcp.trace.page import render
 
 FOLDER = Path(__file__).parent / "images"
 
-Opened = Callable[[Any, Path], Awaitable[str]]
+Opened = Callable[[Any, Path, ExitStack], Awaitable[str]]
 
 
 class Picture(NamedTuple):
     """
     @ivar name: Of the file in docs/images, without its suffix.
-    @ivar serve: Takes the reactor and an empty folder, and gives the URL to open.
+    @ivar serve: Takes the reactor, an empty folder, and what is left when the
+        picture is taken, and gives the URL to open.
     @ivar until: What is to be true on the page, in JavaScript.
     """
 
@@ -47,7 +48,7 @@ class Picture(NamedTuple):
     until: str = "true"
 
 
-async def listing(reactor: Any, folder: Path) -> str:
+async def listing(reactor: Any, folder: Path, stack: ExitStack) -> str:
     """
     A directory as people have them.
     """
@@ -73,7 +74,7 @@ async def listing(reactor: Any, folder: Path) -> str:
     return f"http://127.0.0.1:{address.port}/?sort=size&order=desc"
 
 
-async def trace(reactor: Any, folder: Path) -> str:
+async def trace(reactor: Any, folder: Path, stack: ExitStack) -> str:
     """
     The recorded echo connection that the tests know.
     """
@@ -82,7 +83,7 @@ async def trace(reactor: Any, folder: Path) -> str:
     return path.as_uri()
 
 
-async def report(reactor: Any, folder: Path) -> str:
+async def report(reactor: Any, folder: Path, stack: ExitStack) -> str:
     """
     What C{ktcp-load --html} writes, of a short run against ktcp.
     """
@@ -98,25 +99,35 @@ async def report(reactor: Any, folder: Path) -> str:
     return page.as_uri()
 
 
-async def dashboard(reactor: Any, folder: Path) -> str:
+async def dashboard(reactor: Any, folder: Path, stack: ExitStack) -> str:
     """
-    The admin plane of a server that is asked some thousand times a second, by itself.
+    The admin plane of a server with two workers, which C{ktcp-load} asks meanwhile.
     """
-    counters = Counters(Layout(["http"]))
-    data = await listen(reactor, HTTPFactory(counters=counters))
-    client = await connectProtocol(HostnameEndpoint(reactor, "127.0.0.1", data.port), Protocol())
-    asking = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 100
-    LoopingCall(lambda: client.transport.write(asking)).start(0.05)
-    facts = Facts(
-        counters.snapshot,
-        dict,
-        lambda: [("http", data)],
-        lambda most: succeed([]),
-        [],
-        lambda: True,
-    )
-    address = await listen(reactor, HTTPFactory(routes(facts, reactor)))
-    return f"http://127.0.0.1:{address.port}/"
+    twistd = [Path(sys.executable).parent / "twistd", "-n", "--pidfile=", "ktcp", "--no-echo"]
+    options = ["--port=0", "--admin-port=0", "--workers=2"]
+    server = run(stack, [*twistd, *options], folder)
+    assert server.stdout is not None
+    ports: dict[str, str] = {}
+    while len(ports) < 2:
+        found = re.search(r"listening protocol=(\w+) .* port=(\d+)", server.stdout.readline())
+        if found is not None:
+            ports[found[1]] = found[2]
+    # That what it says later has somewhere to go.
+    Thread(target=server.stdout.read, daemon=True).start()
+    url = f"http://127.0.0.1:{ports['http']}/"
+    load = [sys.executable, "-m", "ktcp.load", "http", url, "--rate=4000", "-c", "64", "-d", "40"]
+    run(stack, load, folder)
+    return f"http://127.0.0.1:{ports['admin']}/"
+
+
+def run(stack: ExitStack, command: Sequence[object], folder: Path) -> Popen[str]:
+    """
+    Start a program, which ends with the picture.
+    """
+    arguments = [str(each) for each in command]
+    child = stack.enter_context(Popen(arguments, cwd=folder, stdout=PIPE, stderr=STDOUT, text=True))
+    stack.callback(child.terminate)
+    return child
 
 
 async def listen(reactor: Any, factory: HTTPFactory) -> Any:
@@ -128,7 +139,7 @@ async def listen(reactor: Any, factory: HTTPFactory) -> Any:
 
 
 # Long enough for the line to be one.
-WATCHED = "document.getElementById('line').points.length > 8"
+WATCHED = "document.getElementById('line').points.length > 20"
 
 PICTURES = (
     Picture("dashboard", dashboard, height=800, until=WATCHED),
@@ -146,11 +157,11 @@ async def take(reactor: Any) -> None:
     Take all of them.
     """
     FOLDER.mkdir(exist_ok=True)
-    browser = await Browser.start(reactor)
+    browser = await Browser.start(reactor, seconds=240)
     try:
         for each in PICTURES:
-            with TemporaryDirectory() as folder:
-                url = await each.serve(reactor, Path(folder))
+            with TemporaryDirectory() as folder, ExitStack() as stack:
+                url = await each.serve(reactor, Path(folder), stack)
                 page = await browser.open(url, width=each.width, height=each.height, dark=each.dark)
                 await page.until(each.until)
                 (FOLDER / f"{each.name}.png").write_bytes(await page.screenshot())

@@ -2,7 +2,11 @@
 // The page works without this file; with it, the numbers are those of the last second.
 const byId = (id) => document.getElementById(id);
 const number = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
-const show = (value) => (typeof value === "number" ? number.format(value) : String(value ?? "-"));
+const small = new Intl.NumberFormat("en", { maximumSignificantDigits: 2 });
+const show = (value) => {
+  if (typeof value !== "number") return String(value ?? "-");
+  return (Math.abs(value) < 1 ? small : number).format(value);
+};
 const LONGEST = 120;
 const rates = [];
 let paused = false;

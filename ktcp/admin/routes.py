@@ -155,9 +155,16 @@ def _summaryRows(seen: dict[str, Any]) -> str:
     }
     return "".join(
         f'<tr><th scope="row">{label}</th><td data-field="{name}">'
-        f"{escape('-' if seen[name] is None else str(seen[name]))}</td></tr>"
+        f"{escape(_shown(seen[name]))}</td></tr>"
         for name, label in names.items()
     )
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float) and 0 < value < 1:
+        # Not as 5e-05: most of these are times.
+        return f"{value:.6f}".rstrip("0")
+    return "-" if value is None else str(value)
 
 
 def _queueRows(queues: list[dict[str, Any]]) -> str:

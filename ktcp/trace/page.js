@@ -303,7 +303,7 @@ function showWay(stack) {
   $("wayNote").textContent = turn > 0 ? "The same processor received, so that one stack has both ways."
     : "Another processor or another machine had the other way: this stack has only one.";
   const cell = found => make("td", null, found ? make("ul", null, ...found.map(([name, text]) =>
-    make("li", null, make("code", null, name), text ? make("small", null, text) : ""))) : "\u2013");
+    make("li", null, make("code", null, name), text ? make("small", null, text) : ""))) : make("small", null, "not in this stack"));
   const body = data.layers.map(({id, name}) => {
     const absent = !ways.down.has(id) && !ways.up.has(id);
     return make("tr", {class: colourOf(id) + (absent ? " absent" : "")},
@@ -341,8 +341,8 @@ function drawFlame() {
   const lay = (node, depth, left, width) => {
     for (const child of inOrder(node)) {
       const own = width * child.count / node.count;
-      // Narrower is less than a pixel.
-      if (own < 0.001) continue;
+      // Narrower is less than a pixel; and no trace of ours has so many boxes.
+      if (own < 0.001 || placed.length > 5000) continue;
       placed.push([child, depth, left, own]);
       lay(child, depth + 1, left, own);
       left += own;

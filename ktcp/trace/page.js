@@ -129,12 +129,13 @@ function showHandshake(handshake) {
   $("handshake").hidden = !steps;
   if (!steps) return;
   const where = call ? `, inside its ${call}(2)` : "";
-  const then = first ? ` The server's program came in only at \u201c${first}\u201d.` : "";
+  // Without the step accept() in the trace, who was first seen is no evidence.
+  const then = first === "accept()" ? ` The server's program came in only at accept().` : "";
   $("handshake").textContent = borrowed
-    ? `Who ran the server's half of the handshake? ${borrowed} of its ${steps} steps ran in the client's`
-      + ` process${where}: on one machine what is sent is received at once, in a softirq, by whoever is`
+    ? `Who ran the server's half of the handshake? ${borrowed} of its ${steps} recorded steps ran in the`
+      + ` client's process${where}: on one machine what is sent is received at once, in a softirq, by whoever is`
       + ` running.${then} So a server that is busy, or stopped, still \u201caccepts\u201d, until its queue is full.`
-    : `The ${steps} steps of the server's half of the handshake ran in softirqs, not in the server's`
+    : `The ${steps} recorded steps of the server's half of the handshake ran in softirqs, not in the server's`
       + ` program.${then} So a server that is busy, or stopped, still \u201caccepts\u201d, until its queue is full.`;
 }
 
@@ -211,9 +212,9 @@ function printable(frame, i) {
 }
 
 function fieldsOf([name, start, length, fields, note]) {
-  const unit = UNITS[name] ? `${UNITS[name]} header` : name === "data" ? "from the program" : "";
+  const unit = UNITS[name] ? ` ${UNITS[name]} header` : name === "data" ? " from the program" : "";
   return make("details", {class: `fields ${colourOf(FRAME_LAYERS[name])}`, ...(name === "TCP" && {open: ""})},
-    make("summary", null, `${name} ${unit}, ${length} bytes at ${start}`), list(fields),
+    make("summary", null, `${name}${unit}, ${length} bytes at ${start}`), list(fields),
     note ? make("p", {class: "alert"}, note) : "");
 }
 

@@ -37,11 +37,12 @@ screenshots: $(VENV)/check.stamp
 	$(BIN)/python docs/screenshots.py
 
 # Once in the order of names and once shuffled: a test that leans on another fails in one of the two.
+# On all processors: the tests wait for children and clients most of the time.
 # The closing lines are those of the second run, or of the one that failed.
 test: $(VENV)/check.stamp
 	@status=0; \
 	for order in "" --random=0; do \
-	  $(TRIAL) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
+	  $(TRIAL) --jobs $$(nproc) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
 	done; \
 	awk -f .ci/summary.awk $(VENV)/trial.log; exit $$status
 

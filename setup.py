@@ -29,8 +29,17 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"], "ktcp.admin": ["dashboard.*"], "ktcp.trace": ["page.*"]},
-    entry_points={"console_scripts": ["ktcp = ktcp.trace.__main__:main"]},
+    package_data={
+        "ktcp": ["py.typed"],
+        "ktcp.admin": ["dashboard.*"],
+        "ktcp.trace": ["page.*"],
+    },
+    entry_points={
+        "console_scripts": [
+            "ktcp = ktcp.trace.__main__:main",
+            "ktcp-load = ktcp.load.__main__:main",
+        ]
+    },
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",

@@ -60,6 +60,9 @@ LIMITS = (
     *("requests", "connections"),
 )
 
+# Who turns connections away; see ktcp.endpoint.
+TURNED_AWAY = ("tls", "proxy")
+
 # How connections end; killed ones are the parent's to count.
 REASONS = ("done", "lost", "aborted", "other", "killed")
 
@@ -106,8 +109,8 @@ FAMILIES = (
     Family("send_err", "Sends that failed, other than for a full buffer."),
     Family("recv_err", "Reads that failed, most of them by the peer's reset."),
     # What people expect beyond.
-    Family("bytes_in", "Bytes read from connections; under TLS, encrypted ones."),
-    Family("bytes_out", "Bytes that the kernel took to send; under TLS, encrypted ones."),
+    Family("bytes_in", "Bytes read from connections; of TLS, what was in it."),
+    Family("bytes_out", "Bytes that the kernel took to send; of TLS, what was in it."),
     Family(
         "requests",
         "HTTP requests by method and class of status, counted as the head of the answer is made; "
@@ -126,6 +129,13 @@ FAMILIES = (
         _kinds([*PARSE_ERRORS.values(), "other"]),
     ),
     Family("limits", "Limits that ended something, by name.", ("kind",), _kinds(LIMITS)),
+    Family(
+        "turned_away",
+        "Connections that ended before they were one: tls, in the handshake; proxy, without a "
+        "PROXY header from who is trusted.",
+        ("kind",),
+        _kinds(TURNED_AWAY),
+    ),
     Family("worker_restarts", "Workers started in the place of another."),
     Family(
         "handler_seconds",
@@ -160,6 +170,8 @@ _BYTES_OUT = _FIXED["bytes_out"]
 _REQUESTS = _FIXED["requests"]
 _PARSE_ERRORS = _FIXED["parse_errors"]
 _LIMITS = {kind: _FIXED["limits"] + at for at, kind in enumerate(LIMITS)}
+
+_TURNED_AWAY = {kind: _FIXED["turned_away"] + at for at, kind in enumerate(TURNED_AWAY)}
 
 CTHREAD_ERR = _FIXED["cthread_err"]
 SEND_ERR = _FIXED["send_err"]
@@ -345,6 +357,14 @@ class Counters:
         @param kind: One of L{LIMITS}.
         """
         self.add(_LIMITS[kind])
+
+    def turnedAway(self, kind: str) -> None:
+        """
+        A connection has ended before it was one.
+
+        @param kind: One of L{TURNED_AWAY}.
+        """
+        self.add(_TURNED_AWAY[kind])
 
     def snapshot(self) -> Snapshot:
         """

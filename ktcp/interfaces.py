@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from zope.interface import Attribute, Interface
 
 from ktcp.counters import Counters
+from ktcp.privileges import User
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,14 @@ class Context:
     @ivar counters: Where the process counts, for a protocol that has something to add.
     @ivar reopening: Called, each, when files that may have been moved away are
         to be opened again, such as logs; a plugin appends its own.
+    @ivar user: Who will serve, where that is not who starts; such files are to
+        be opened with L{ktcp.privileges.acting} as that user.
     """
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
     counters: Counters | None = field(default=None, compare=False)
+    user: User | None = None
 
 
 class IRefusingFactory(Interface):

@@ -20,9 +20,10 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from twisted.python import usage
 
-from ktcp import __version__, parameters
+from ktcp import __version__, edge, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
+from ktcp.endpoint.buffers import CEILING
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.logs import FORMATS
@@ -132,6 +133,15 @@ SERVICE = (
         "FILE",
     ),
     Parameter(
+        "limit-buffers",
+        "Bytes that wait in memory in all, of each worker: of answers that clients do not read, "
+        "and of requests that are not wanted yet.  Beyond, connections are reset, those first "
+        "that have been stuck for longest.",
+        CEILING,
+        parameters.integerBetween(1, 2**50),
+        "BYTES",
+    ),
+    Parameter(
         "drain-delay",
         "Seconds to serve on after SIGTERM, for who sends connections here to see that /readyz "
         "says no.",
@@ -149,9 +159,16 @@ SERVICE = (
 )
 
 # Second names, by the first.
-ALIASES = {"http-port": "port"}
+ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
-RESERVED = frozenset([*(each.name for each in SERVICE), *ALIASES.values(), "help", "version"])
+RESERVED = frozenset(
+    [
+        *(each.name for each in (*SERVICE, *edge.TLS, *edge.PROXY)),
+        *ALIASES.values(),
+        "help",
+        "version",
+    ]
+)
 
 
 class Group(NamedTuple):
@@ -247,7 +264,10 @@ class BaseOptions(usage.Options):
         Check that the options go together.
         """
         for plugin in self.plugins:
-            own = [plugin.name, f"{plugin.name}-port", *(each.name for each in plugin.parameters)]
+            own = [
+                *(plugin.name, f"{plugin.name}-port", f"{plugin.name}-tls-port"),
+                *(each.name for each in plugin.parameters),
+            ]
             for name in own:
                 if self[f"no-{plugin.name}"] and name in self.given:
                     raise usage.UsageError(
@@ -259,6 +279,10 @@ class BaseOptions(usage.Options):
             raise usage.UsageError(
                 "--admin-token-file: is about the admin plane; give --admin-port or --admin too"
             )
+        over = [f"{plugin.name}-tls-port" for plugin in self.served()]
+        wrong = edge.contradiction(self, [called(name) for name in over if self[name] is not None])
+        if wrong is not None:
+            raise usage.UsageError(wrong)
         if not self.served():
             asking = ", ".join(f"--{plugin.name}" for plugin in self.plugins)
             raise usage.UsageError(
@@ -279,7 +303,11 @@ class BaseOptions(usage.Options):
             plugin
             for plugin in self.plugins
             if not self[f"no-{plugin.name}"]
-            and (self[plugin.name] or self[f"{plugin.name}-port"] is not None)
+            and (
+                self[plugin.name]
+                or self[f"{plugin.name}-port"] is not None
+                or self[f"{plugin.name}-tls-port"] is not None
+            )
         ]
 
     def parametersOf(self, plugin: IProtocolPlugin) -> Mapping[str, object]:
@@ -323,7 +351,12 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
     A class of its own, with a method for each option, because that is where
     C{usage} and its zsh completion look for them.
     """
-    groups = [Group("Service", SERVICE), *map(_groupFor, plugins)]
+    groups = [
+        Group("Service", SERVICE),
+        Group("TLS", edge.TLS),
+        Group("Behind a proxy", edge.PROXY),
+        *map(_groupFor, plugins),
+    ]
     body: dict[str, Any] = {"plugins": plugins, "groups": groups}
     repeatable = []
     for parameter in (each for group in groups for each in group.parameters):
@@ -347,6 +380,13 @@ def _groupFor(plugin: IProtocolPlugin) -> Group:
                 f"{name}-port",
                 f"The TCP port for {name} on the interface; 0 is any free port.",
                 plugin.defaultPort,
+                parameters.port,
+                "PORT",
+            ),
+            Parameter(
+                f"{name}-tls-port",
+                f"A TCP port for {name} over TLS, beside the others.",
+                None,
                 parameters.port,
                 "PORT",
             ),

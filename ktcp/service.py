@@ -16,7 +16,8 @@ After C{ktcp: listening} come fields C{name=value} between blanks, in this
 order; more may be added behind them.  A value with a blank or another
 character that means something to a shell is quoted as for one, so that
 C{shlex.split} takes the line apart.  C{transport} is what carries the bytes;
-TLS on top of it does not show.  A UNIX path in the abstract namespace begins
+of TLS on top of it, C{tls=yes} tells for a port option, nothing for an
+endpoint string.  A UNIX path in the abstract namespace begins
 with C{@}.
 """
 
@@ -52,16 +53,19 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import alsoProvides, implementer
 
+from ktcp import edge
 from ktcp import options as commandLine
 from ktcp.counters import Census, Counters, Layout, Snapshot
 from ktcp.dmesg import Counting, reportCounters
 from ktcp.drain import Drain
-from ktcp.endpoint.admission import Admission, makeRoom
+from ktcp.endpoint.admission import Admission, Room, makeRoom
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.privileges import userOf
 from ktcp.supervisor import Supervisor
 from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
@@ -118,8 +122,9 @@ def makeService(options: BaseOptions) -> IService:
     from twisted.internet import reactor
 
     supervisor = Supervisor(os.environ, reactor)
-    # For the workers, too, which inherit it.
-    makeRoom(options["limit-connections"])
+    # Of each worker; they do the same.
+    room = makeRoom(options["limit-connections"])
+    reactor.callWhenRunning(_sayRoom, room, options["limit-connections"])
     if options["workers"] is None:
         counters = Counters(layoutFor(options))
         service = assemble(options, reactor, counters=counters)
@@ -182,11 +187,19 @@ def assemble(
     """
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
-    context = Context(reactor, counters=counters)
+    context = Context(reactor, counters=counters, user=userOf(options.parent or {}))
+    if options["proxy-protocol"]:
+        from ktcp.endpoint.proxied import ProxiedReactor, Trust
+
+        trust = Trust(options["proxy-trust"])
+        listening = ProxiedReactor(listening, trust, counters.turnedAway)
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
+    overTLS = _overTLS(options, context, counters.turnedAway)
+    BUFFERS.bound(options["limit-buffers"], reactor)
     # One for all: what it saves, descriptors and memory, they share.
+    room = makeRoom(options["limit-connections"])
     admission = Admission(
-        options["limit-connections"], options["limit-client-connections"], counters
+        room.connections, options["limit-client-connections"], counters, room.refusals
     )
     for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
@@ -198,6 +211,13 @@ def assemble(
                 listener = Listener(
                     plugin.name, origin, endpoint, protocol.factory, reactor, announce
                 )
+                listener.setServiceParent(protocol)
+            port = options[f"{plugin.name}-tls-port"]
+            if port is not None:
+                origin = f"--{called(f'{plugin.name}-tls-port')} {port}"
+                endpoint = _fromPort(port, options, listening)
+                factory = overTLS(protocol.factory)
+                listener = Listener(plugin.name, origin, endpoint, factory, reactor, announce)
                 listener.setServiceParent(protocol)
     if not root.services:
         raise Refusal("nothing is left to serve")
@@ -258,6 +278,24 @@ def layoutFor(options: BaseOptions) -> Layout:
     return Layout([plugin.name for plugin in options.served()])
 
 
+def _sayRoom(room: Room, wanted: int) -> None:
+    """
+    Say how many connections there may be.
+    """
+    if room.connections < wanted:
+        _log.warn(
+            "ktcp: room for {room.connections} connections, not {wanted}: a process may have "
+            "{room.descriptors} descriptors (ulimit -Hn; systemd: LimitNOFILE)",
+            room=room,
+            wanted=wanted,
+        )
+    else:
+        _log.info(
+            "ktcp: room for {room.connections} connections, in {room.descriptors} descriptors",
+            room=room,
+        )
+
+
 def _makeFactory(
     plugin: IProtocolPlugin, options: BaseOptions, context: Context
 ) -> IProtocolFactory | None:
@@ -276,6 +314,35 @@ def _makeFactory(
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         print(f"ktcp: {plugin.name}: does not start ({reason}); it is not served", file=sys.stderr)
         return None
+
+
+def _overTLS(
+    options: BaseOptions, context: Context, refused: Callable[[str], None]
+) -> Callable[[IProtocolFactory], IProtocolFactory]:
+    """
+    Read the certificates, if any are needed, and see that they are read again.
+
+    @param refused: Told of each handshake that fails.
+    @return: Makes a factory's connections be over TLS.
+    @raise Refusal: A certificate cannot be used.
+    """
+    if not (options["tls-cert"] or options["tls-self-signed"]):
+        return lambda factory: factory  # Not called; see ktcp.edge.contradiction.
+    from ktcp.endpoint.tls import TLSFactory
+
+    try:
+        certificates = edge.certificatesOf(options)
+    except ValueError as error:
+        raise Refusal(str(error)) from None
+    context.reopening.append(certificates.reread)
+    if options["tls-self-signed"]:
+        print_ = certificates.pairs[0].fingerprint
+        context.reactor.callWhenRunning(
+            _log.info, "ktcp: --tls-self-signed: sha256 fingerprint={print}", print=print_
+        )
+    return lambda factory: TLSFactory(
+        factory, certificates, context.reactor, options["tls-handshake-time"], refused
+    )
 
 
 def _endpoints(
@@ -624,6 +691,8 @@ class Listener(Service):
         self.address = port.getHost()
         if self.announce:
             fields = {"protocol": self.protocol, **placeOf(port.getHost())}
+            if hasattr(self.factory, "certificates"):
+                fields["tls"] = "yes"
             line = describe(fields)
             self.reactor.callWhenRunning(
                 _log.info, "ktcp: listening {log_line}", log_line=line, **fields

@@ -16,6 +16,7 @@ import math
 import re
 import selectors
 import socket
+import ssl
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -176,8 +177,28 @@ def readAnswer(stream: BinaryIO, body: bytes, status: int = 200) -> None:
         raise WrongAnswer(f"the body is {got[:80]!r}")
 
 
+# What both sides choose where both are OpenSSL; a row over TLS times nothing else.
+CIPHER = ("TLS_AES_256_GCM_SHA384", "TLSv1.3")
+
+
+def overTLS(connection: socket.socket) -> socket.socket:
+    """
+    Shake hands, with a server whose certificate was made for the row.
+
+    @raise WrongAnswer: The cipher is another one.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    secured = context.wrap_socket(connection)
+    cipher = secured.cipher()
+    if cipher is None or cipher[:2] != CIPHER:
+        raise WrongAnswer(f"the cipher is {cipher}")
+    return secured
+
+
 @contextmanager
-def conversation(server: Server, request: bytes) -> Iterator[BinaryIO]:
+def conversation(server: Server, request: bytes, tls: bool = False) -> Iterator[BinaryIO]:
     """
     Connect, send, and give the file to read the answers from.
 
@@ -185,7 +206,8 @@ def conversation(server: Server, request: bytes) -> Iterator[BinaryIO]:
     """
     address = ("127.0.0.1", server.port)
     try:
-        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+        plain = socket.create_connection(address, PATIENCE_SECONDS)
+        with overTLS(plain) if tls else plain as connection:
             connection.sendall(request)
             with connection.makefile("rb") as stream:
                 yield stream
@@ -203,6 +225,7 @@ class Wrk:
     @ivar pipelined: How many of them at a time.
     @ivar share: The server may use all cores, and so may wrk.
     @ivar status: What every answer is to have.
+    @ivar tls: Ask over TLS.
     """
 
     request: bytes
@@ -212,6 +235,7 @@ class Wrk:
     script: str = "fixed"
     share: bool = False
     status: int = 200
+    tls: bool = False
 
     @property
     def tool(self) -> str:
@@ -220,7 +244,7 @@ class Wrk:
     def check(self, server: Server) -> None:
         # Two rounds' worth on one connection: it must have been kept.
         asked = [self.request.replace(b"{n}", b"%09d" % n) for n in range(2 * self.pipelined)]
-        with conversation(server, b"".join(asked)) as stream:
+        with conversation(server, b"".join(asked), self.tls) as stream:
             for _ in asked:
                 readAnswer(stream, self.body, self.status)
 
@@ -234,7 +258,7 @@ class Wrk:
                 [
                     *("wrk", "-t1", f"-c{self.connections}", f"-d{math.ceil(seconds) + 1}"),
                     *("-s", str(MACRO / "lua" / f"{self.script}.lua")),
-                    f"http://127.0.0.1:{server.port}/",
+                    f"{'https' if self.tls else 'http'}://127.0.0.1:{server.port}/",
                 ],
                 seconds,
                 interrupt=True,

@@ -23,7 +23,7 @@ from bench.macro.clients import (
 from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise
 from bench.macro.measure import Outcome
-from bench.macro.peers import ANYWHERE, ECHO, HTTP, moved
+from bench.macro.peers import ANYWHERE, ECHO, HTTP, TLS, moved
 from bench.macro.processes import ClientFailed, ClientRun
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
 from ktcp.load.example import exampleResult
@@ -301,7 +301,7 @@ class TableTests(SynchronousTestCase):
         """
         chosen = choose(parse(["--quick"]))
         self.assertEqual([row.name for row, _ in chosen], [row.name for row in ROWS])
-        for table in (HTTP, ECHO):
+        for table in (HTTP, ECHO, TLS):
             started = {peer.name for row, peers in chosen if row.table is table for peer in peers}
             self.assertEqual(started, set(table))
 
@@ -319,7 +319,7 @@ class TableTests(SynchronousTestCase):
         """
         What a result says of how a server was started holds on any machine.
         """
-        for peer in [*HTTP.values(), *ECHO.values()]:
+        for peer in [*HTTP.values(), *ECHO.values(), *TLS.values()]:
             for word in peer.command(ANYWHERE):
                 self.assertFalse(word.startswith("/"), word)
 

@@ -131,6 +131,13 @@ ROWS = (
         subject="ktcp guarded",
     ),
     Row(
+        "tls",
+        "keep-alive GET over TLS 1.3, 20 connections",
+        Wrk(HELLO, tls=True),
+        tuple(peers.TLS),
+        table=peers.TLS,
+    ),
+    Row(
         "pipelined",
         "pipelined by 16, 20 connections",
         Wrk(HELLO, pipelined=16),
@@ -253,6 +260,7 @@ BARS = (
     Bar("keepalive", "twisted.web", least=10),
     Bar("keepalive", "uvicorn h11", least=12),
     Bar("guarded", "ktcp unguarded", least=0.95),
+    Bar("tls", "nginx", least=0.8),
     Bar("pipelined", "nginx", least=2.0),
     Bar("targets", "uvicorn httptools", least=1.0),
     Bar("cookies", "uvicorn h11", least=2.5),

@@ -26,7 +26,7 @@ import ctypes
 import resource
 from collections.abc import Callable
 from socket import AF_INET6, inet_ntoa, inet_pton
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -50,8 +50,10 @@ CLIENT_CONNECTIONS = 1_024
 # seconds at most, and a descriptor; when so many are, others are just closed.
 REFUSALS = 256
 
-# Descriptors for all that is no connection: listeners, files, logs.
-_SPARE = 256
+# Descriptors for all that is no such connection: who is being told, listeners,
+# files, logs.  Where there are few it is this part of them.
+_SPARE = 512
+_SPARE_PART = 1 / 4
 
 # RFC 4291, 2.5.5.2: how a socket for both kinds shows an IPv4 client.
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -96,11 +98,13 @@ class Admission:
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
         counters: Counters | None = None,
+        refusals: int = REFUSALS,
     ) -> None:
         """
         @param connections: L{None}: not bounded.
         @param clientConnections: L{None}: not bounded.
         @param counters: Has who is sent away counted.
+        @param refusals: Of those that are being told that there is no room.
         @raise ValueError: A bound is not positive.
         """
         for bound in (connections, clientConnections):
@@ -108,6 +112,7 @@ class Admission:
                 raise ValueError("a limit on connections must be more than 0")
         self.connections = float("inf") if connections is None else connections
         self.clientConnections = float("inf") if clientConnections is None else clientConnections
+        self.refusals = refusals
         self.count = 0
         self.refused = 0
         self._counters = counters
@@ -134,7 +139,7 @@ class Admission:
             self.refused += 1
             if self._counters is not None:
                 self._counters.limited("connections")
-            if refuse is None or self._refusing >= REFUSALS:
+            if refuse is None or self._refusing >= self.refusals:
                 return None
             protocol = refuse(address)
             if protocol is not None:
@@ -244,22 +249,38 @@ def giveBack() -> None:
         trim(0)
 
 
-def makeRoom(connections: int) -> int:
+class Room(NamedTuple):
+    """
+    What descriptors are enough for.
+
+    @ivar descriptors: How many may be open.
+    @ivar connections: How many connections they are enough for, at most as many
+        as are wanted, and
+    @ivar refusals: for how many that are being sent away.
+    """
+
+    descriptors: int
+    connections: int
+    refusals: int
+
+
+def makeRoom(connections: int) -> Room:
     """
     Have the kernel let this process and its children open a descriptor for each
-    of some connections.
+    of some connections, or as many as it does let them.
 
     The soft limit is commonly 1024 for the sake of C{select(2)}, whose sets end
     there, and the hard one far higher (systemd: 524,288); who does not use
     C{select} is expected to raise it (systemd.exec(5), LimitNOFILE).
-
-    @return: How many descriptors may be open now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _SPARE
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return soft
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
+    if soft == resource.RLIM_INFINITY:
+        return Room(wanted, connections, REFUSALS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    spare = max(1, min(_SPARE, int(soft * _SPARE_PART)))
+    return Room(soft, min(connections, soft - spare), min(REFUSALS, spare // 2))

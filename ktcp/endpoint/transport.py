@@ -37,6 +37,7 @@ from twisted.python import log
 from twisted.python.failure import Failure
 
 from ktcp.counters import RECV_ERR, SEND_ERR, Counters
+from ktcp.endpoint.buffers import BUFFERS
 
 # The most one recv(2) takes.  recv allocates this much and gives back what it
 # did not fill, so an idle connection holds none of it; what it allocates
@@ -73,6 +74,7 @@ class WriteThroughServer(tcp.Server):
         looks at what was sent, or changes what may be sent, sends it first.
     @ivar _reset: The kernel has reported an error.  It does so once, and calls
         the connection ended after that; Twisted calls it lost.
+    @ivar _waiting: Bytes that the kernel has not taken, as L{BUFFERS} knows it.
     """
 
     _inTurn = False
@@ -81,6 +83,7 @@ class WriteThroughServer(tcp.Server):
     _queueing = False
     _gathered = b""
     _reset = False
+    _waiting = 0
 
     def __init__(
         self,
@@ -266,6 +269,7 @@ class WriteThroughServer(tcp.Server):
         ):
             self._sendGathered()
             super().write(data)
+            self._tally()
         elif self._gathered:
             self._gathered += data
             if len(self._gathered) > GATHERED:
@@ -302,6 +306,7 @@ class WriteThroughServer(tcp.Server):
             if e.errno not in (EAGAIN, ENOBUFS, EPIPE):
                 self._reset = True
             super().write(data)
+            self._tally()
             return
         if counters is not None:
             counters.sends += 1
@@ -353,6 +358,7 @@ class WriteThroughServer(tcp.Server):
         self.dataBuffer = data
         self.offset = sent
         self.startWriting()
+        self._tally()
         producer: Any = self.producer
         if producer is not None and len(data) - sent > self.bufferSize:
             # A push producer; see _mayWriteThrough.
@@ -369,6 +375,37 @@ class WriteThroughServer(tcp.Server):
         else:
             self._sendGathered()
             super().writeSequence(pieces)
+            self._tally()
+
+    def doWrite(self) -> Any:
+        """
+        Send more of what waits.
+        """
+        result = super().doWrite()
+        self._tally()
+        return result
+
+    def _tally(self) -> None:
+        """
+        Have it added up what waits: whenever that may be another amount, which
+        is never while the kernel takes everything.
+        """
+        waiting = len(self.dataBuffer) - self.offset + self._tempDataLen
+        if waiting != self._waiting:
+            change = waiting - self._waiting
+            self._waiting = waiting
+            BUFFERS.add(self, change)
+
+    def _drop(self) -> None:
+        """
+        Forget what waits.
+        """
+        self._gathered = b""
+        if self._waiting:
+            self.dataBuffer = b""
+            self.offset = self._tempDataLen = 0
+            self._tempDataBuffer.clear()
+            self._tally()
 
     def sendFile(self, descriptor: int, offset: int, count: int) -> int:
         """
@@ -438,7 +475,7 @@ class WriteThroughServer(tcp.Server):
         """
         Drop what is queued, send nothing more, and reset the connection.
         """
-        self._gathered = b""
+        self._drop()
         super().abortConnection()
         self._queueing = True
 
@@ -449,8 +486,28 @@ class WriteThroughServer(tcp.Server):
         # The poller must forget the descriptor before it is closed, turn or
         # not: epoll_ctl(2) knows no closed ones.
         self._inTurn = False
-        self._gathered = b""
+        self._drop()
         super().connectionLost(reason)
+
+
+def handOver(transport: Any, protocol: IProtocol | None) -> None:
+    """
+    Have a connection's protocol followed by another: one that could not be
+    built before the first had done its work.  Nothing stays between transport
+    and protocol, so nothing costs a call for each read or hides a half-close.
+
+    @param transport: A connection of ktcp's or Twisted's.
+    @param protocol: L{None}: there is none for this connection, which is aborted.
+    """
+    if protocol is None:
+        transport.abortConnection()
+        return
+    transport.protocol = protocol
+    if isinstance(transport, WriteThroughServer):
+        transport._protocolClass = protocol.__class__
+        for name in ("logstr", "repstr"):
+            transport.__dict__.pop(name, None)
+    protocol.makeConnection(transport)
 
 
 class QuickAckServer(WriteThroughServer):

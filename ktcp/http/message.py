@@ -18,6 +18,7 @@ from ktcp.counters import UNREAD, statusColumn
 
 if TYPE_CHECKING:
     from ktcp.http.flow import RequestBody
+    from ktcp.tls import PeerIdentity
 
 Text: TypeAlias = "str | bytes"
 HeadersLike: TypeAlias = "Headers | Mapping[Any, Text] | Iterable[tuple[Text, Text]]"
@@ -246,11 +247,17 @@ class Request:
 
     @ivar head: The L{RequestHead}.
     @ivar peer: The client's address, an C{IAddress}.
+    @cvar peerIdentity: Who the client is, by its verified certificate, a
+        L{ktcp.tls.PeerIdentity}; L{None} where none was asked for.
     @ivar body: The body, a L{RequestBody}: C{await request.body.read()}, or
         C{async for chunk in request.body}.
     """
 
     __slots__ = ("body", "head", "peer")
+
+    # Of the class, for most connections have none, and a slot costs each request;
+    # those that do have a class of their own (L{identified}).
+    peerIdentity: PeerIdentity | None = None
 
     def __init__(self, head: RequestHead, peer: Any, body: RequestBody) -> None:
         self.head = head
@@ -287,6 +294,13 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method!r} {self.target!r} from {self.peer}>"
+
+
+def identified(identity: PeerIdentity) -> type[Request]:
+    """
+    Make the class of a connection's requests, whose client is known.
+    """
+    return type("Request", (Request,), {"__slots__": (), "peerIdentity": identity})
 
 
 Trailers: TypeAlias = "HeadersLike | Callable[[], HeadersLike] | None"

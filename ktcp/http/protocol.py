@@ -37,7 +37,6 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
@@ -52,6 +51,7 @@ from ktcp.counters import (
     statusColumn,
 )
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
@@ -71,6 +71,7 @@ from ktcp.http.message import (
     RequestHead,
     Response,
     Standing,
+    identified,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
@@ -131,6 +132,7 @@ class HTTPProtocol(Protocol):
         self._counters = factory.counters
         self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
+        self._request: type[Request] = Request
         self._connection = HTTPConnection(factory.door)
         self._peer: IAddress | None = None
         self._state = State.IDLE
@@ -165,6 +167,8 @@ class HTTPProtocol(Protocol):
         self._producer: Any = None
         self._taken = 0
         self._began = 0.0
+        # What is read ahead, as BUFFERS knows it.
+        self._ahead = 0
 
     # What the transport tells.
 
@@ -172,6 +176,9 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
+        identity = getattr(self.transport, "peerIdentity", None)
+        if identity is not None:
+            self._request = identified(identity)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -211,6 +218,7 @@ class HTTPProtocol(Protocol):
             self._advance()
         if self._connection.waiting:
             self._adjustReading()
+            self._tally()
 
     def readConnectionLost(self) -> None:
         """
@@ -241,6 +249,9 @@ class HTTPProtocol(Protocol):
         if self._record is not None:
             self._record.ended(False)
         self._batch.clear()
+        if self._ahead:
+            BUFFERS.add(self.transport, -self._ahead)
+            self._ahead = 0
         self._wheel.forget(self)
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -319,6 +330,8 @@ class HTTPProtocol(Protocol):
             self._advancing = False
             if self._batch:
                 self._flush()
+            if self._ahead:
+                self._tally()
 
     def _step(self) -> bool:
         """
@@ -382,7 +395,7 @@ class HTTPProtocol(Protocol):
         if peer is None:
             self._peer = peer = self.transport.getPeer()
         try:
-            response = self._handler(Request(head, peer, self._noBody))
+            response = self._handler(self._request(head, peer, self._noBody))
             if (
                 response.__class__ is not Response
                 or response.body.__class__ is not bytes
@@ -437,7 +450,7 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(Request(self._head, self._peer, self._body)))
+            self._await(self._handler(self._request(self._head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True
@@ -731,6 +744,12 @@ class HTTPProtocol(Protocol):
             body.finish(self._connection.trailers)
         return chunk
 
+    def holding(self, count: int) -> None:
+        """
+        Some of the body is held.  See L{ktcp.http.flow.BodySource}.
+        """
+        BUFFERS.add(self.transport, count)
+
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
         The handler wants to read, and nothing has come.  See
@@ -802,6 +821,17 @@ class HTTPProtocol(Protocol):
             else:
                 self.transport.pauseProducing()
 
+    def _tally(self) -> None:
+        """
+        Have what is read ahead added up, when there is some or there was.
+        """
+        if self._state is not _CLOSED:
+            waiting = self._connection.waiting
+            change = waiting - self._ahead
+            if change:
+                self._ahead = waiting
+                BUFFERS.add(self.transport, change)
+
     # The end.
 
     def _close(self) -> None:
@@ -853,12 +883,13 @@ class HTTPProtocol(Protocol):
         self.transport.unregisterProducer()
         self._gate.open()
         self._adjustReading()
-        if ISSLTransport.providedBy(self.transport):
-            # Half-closing below TLS would cut its close_notify off.  Closing it
+        if hasattr(type(self.transport), "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            # Asked of the class, as in _fileSender.  Twisted's TLS cannot, and
+            # half-closing below it would cut its close_notify off.  Closing it
             # sends that, and waits for the peer's.
             self.transport.loseConnection()
-        else:
-            self.transport.loseWriteConnection()
         self._since = self._wheel.now
         self._wheel.watch(self)
 

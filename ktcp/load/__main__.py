@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 
 INSECURE = "--insecure: anybody could be answering; no certificate is looked at"
+MISSING = "needs hdrhistogram and rich: pip install 'ktcp[load]'"
 
 
 def commands() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentParser]]:
@@ -41,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     @return: The exit status: 0; 1 where a run failed or a goal was missed; 2 for bad options.
     """
+    if any(find_spec(name) is None for name in ("hdrh", "rich")):
+        print(f"ktcp-load: {MISSING}", file=sys.stderr)
+        return 2
     from ktcp.load.compare import main as compare
     from ktcp.load.engine import CannotRun, run
     from ktcp.load.options import BadOption, echoJob, httpJob

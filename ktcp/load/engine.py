@@ -90,7 +90,7 @@ def _hear(team: Team, tally: Tally, done: list[Done]) -> None:
     for index, message in team.hear(1 / FRAMES_A_SECOND):
         if isinstance(message, Done):
             done.append(message)
-        else:
+        elif isinstance(message, Frame):
             tally.add(index, message)
 
 

@@ -64,6 +64,7 @@ class Team:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         self._selector = DefaultSelector()
         self._children: list[subprocess.Popen[bytes]] = []
+        self._ready = 0
         for index in range(of):
             child = subprocess.Popen(
                 [sys.executable, "-m", "ktcp.load.child"],
@@ -118,12 +119,10 @@ class Team:
         @return: When the measured part begins.
         @raise CannotRun: One is not ready.
         """
-        ready = 0
-        while ready < len(self._children):
-            heard = self.hear(PATIENCE_SECONDS)
-            if not heard:
+        while self._ready < len(self._children):
+            if not self.hear(PATIENCE_SECONDS) and self._ready < len(self._children):
                 raise CannotRun("the processes of the generator do not start")
-            ready += sum(isinstance(message, Ready) for _, message in heard)
+        self._ready = 0
         start = clock() + SOON_NS + round(warmup * SECOND_NS)
         for child in self._children:
             self._write(child, START.pack(start))
@@ -147,5 +146,8 @@ class Team:
                     raise CannotRun(message.why)
                 if isinstance(message, Done):
                     self._selector.unregister(key.fileobj)
+                if isinstance(message, Ready):
+                    # For the next start: who is done early with one round says so in its midst.
+                    self._ready += 1
                 heard.append((index, message))
         return heard

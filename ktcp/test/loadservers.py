@@ -9,9 +9,11 @@ from itertools import count
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocolNegotiationFactory
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
+from zope.interface import implementer
 
 from ktcp.load.asking import Asked, EchoReader, HTTPReader, Message, patternOf, ring
 from ktcp.load.connection import Work
@@ -44,6 +46,7 @@ class Scripted(Protocol):
             self.factory.answer(self, next(self.factory.numbers))
 
 
+@implementer(IProtocolNegotiationFactory)
 class ScriptedFactory(Factory):
     """
     @ivar answer: Called with the protocol and the number of the request, from 0.
@@ -55,6 +58,12 @@ class ScriptedFactory(Factory):
     def __init__(self, answer: Callable[[Protocol, int], None]) -> None:
         self.answer = answer
         self.numbers = count()
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may negotiate: Twisted refuses who asks one that does not say.
+        """
+        return [b"http/1.1"]
 
 
 def always(data: bytes) -> Callable[[Protocol, int], None]:

@@ -23,6 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
+from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
@@ -189,7 +190,29 @@ def portOf(line: str) -> int:
     """
     The port that a line of the log names.
     """
-    return int(line.rpartition("port=")[2])
+    return int(line.rpartition("port=")[2].partition(" ")[0])
+
+
+class AwaitedClock(Clock):
+    """
+    A clock that can be waited for.
+
+    @ivar asked: Fires once somebody has asked to be called, in a turn after that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Deferred[None] = Deferred()
+        self._told = False
+
+    def callLater(self, delay: float, callable: Any, *args: Any, **kw: Any) -> Any:
+        """
+        See C{IReactorTime}.
+        """
+        if not self._told:
+            self._told = True
+            reactor.callLater(0, self.asked.callback, None)
+        return super().callLater(delay, callable, *args, **kw)
 
 
 class SlowTransport(FileDescriptor):

@@ -8,6 +8,8 @@ import socket
 import sys
 from dataclasses import replace
 from resource import RLIMIT_NOFILE, getrlimit
+from shutil import rmtree
+from tempfile import mkdtemp
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import UNIXServerEndpoint
@@ -102,7 +104,10 @@ class EngineTests(LoadTestCase):
         """
         A server on a unix socket can be loaded.
         """
-        path = self.mktemp()[-60:]
+        # unix(7): a path of 108 bytes at most, and trial's own are longer.
+        folder = mkdtemp()
+        self.addCleanup(rmtree, folder)
+        path = f"{folder}/socket"
         port = await UNIXServerEndpoint(reactor, path).listen(ScriptedFactory(always(OK)))
         self.addCleanup(port.stopListening)
         job = Job("http", targetOfURL("http://a/", unix=path), NUMBERED, (), (GET,))

@@ -738,8 +738,8 @@ class SpawnerTests(SynchronousTestCase):
         self.addCleanup(os.close, ledger.descriptor)
         worker = Spawner(memory, OpeningReactor(memory, 1), ledger, [], 1)(1)
         failure = self.failureResultOf(worker.ready, WorkerFailed)
-        self.assertIn("cannot be started: Resource temporarily", str(failure.value))
         self.assertEqual(ledger.snapshot().value("cthread_err"), 1)
+        self.assertIn(f"cannot be started: {sys.executable}: Resource", str(failure.value))
         self.successResultOf(worker.ended)
 
 

@@ -275,8 +275,10 @@ class Spawner:
             self._reactor.spawnProcess(
                 worker, command[0], command, env=_environment(), childFDs=descriptors
             )
-        except OSError as error:  # fork(2): EAGAIN, ENOMEM.
-            worker.fail(f"cannot be started: {error.strerror}")
+        except OSError as error:
+            # fork(2): EAGAIN, ENOMEM.  execve(2): EACCES, where --uid is somebody
+            # who may not run root's Python.
+            worker.fail(f"cannot be started: {command[0]}: {error.strerror}")
         return worker
 
 

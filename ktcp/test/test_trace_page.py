@@ -150,7 +150,9 @@ class BrowserTests(TestCase):
         self.assertEqual(7, await self.count(page, "#layers tbody tr"))
         self.assertGreater(await self.count(page, "#flame button"), 100)
         handshake = await self.shown(page, "#handshake")
-        self.assertIn("4 of its 4 steps ran in the client's process, inside its connect", handshake)
+        self.assertIn(
+            "4 of its 4 recorded steps ran in the client's process, inside its connect", handshake
+        )
         self.assertIn("the limit was 4096", await self.shown(page, "#limit"))
 
         await page.click("[data-kind=frame]")

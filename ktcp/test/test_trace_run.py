@@ -212,6 +212,7 @@ class RunTests(SynchronousTestCase):
         self.assertEqual("kfree_skb < nft_do_chain", drop.evidence)
         self.assertIsNotNone(drop.stack)
         self.assertIn("netfilter", self.layers(load(self.folder)))
+        self.assertIn(drop.text, (self.folder / "index.html").read_text())
         self.assertIn("hello\n", done.stdout)
         self.assertIn("ended with status 1", done.stderr)
 

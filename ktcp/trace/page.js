@@ -129,12 +129,13 @@ function showHandshake(handshake) {
   $("handshake").hidden = !steps;
   if (!steps) return;
   const where = call ? `, inside its ${call}(2)` : "";
-  const then = first ? ` The server's program came in only at \u201c${first}\u201d.` : "";
+  // Without the step accept() in the trace, who was first seen is no evidence.
+  const then = first === "accept()" ? ` The server's program came in only at accept().` : "";
   $("handshake").textContent = borrowed
-    ? `Who ran the server's half of the handshake? ${borrowed} of its ${steps} steps ran in the client's`
-      + ` process${where}: on one machine what is sent is received at once, in a softirq, by whoever is`
+    ? `Who ran the server's half of the handshake? ${borrowed} of its ${steps} recorded steps ran in the`
+      + ` client's process${where}: on one machine what is sent is received at once, in a softirq, by whoever is`
       + ` running.${then} So a server that is busy, or stopped, still \u201caccepts\u201d, until its queue is full.`
-    : `The ${steps} steps of the server's half of the handshake ran in softirqs, not in the server's`
+    : `The ${steps} recorded steps of the server's half of the handshake ran in softirqs, not in the server's`
       + ` program.${then} So a server that is busy, or stopped, still \u201caccepts\u201d, until its queue is full.`;
 }
 
@@ -211,9 +212,9 @@ function printable(frame, i) {
 }
 
 function fieldsOf([name, start, length, fields, note]) {
-  const unit = UNITS[name] ? `${UNITS[name]} header` : name === "data" ? "from the program" : "";
+  const unit = UNITS[name] ? ` ${UNITS[name]} header` : name === "data" ? " from the program" : "";
   return make("details", {class: `fields ${colourOf(FRAME_LAYERS[name])}`, ...(name === "TCP" && {open: ""})},
-    make("summary", null, `${name} ${unit}, ${length} bytes at ${start}`), list(fields),
+    make("summary", null, `${name}${unit}, ${length} bytes at ${start}`), list(fields),
     note ? make("p", {class: "alert"}, note) : "");
 }
 
@@ -303,7 +304,7 @@ function showWay(stack) {
   $("wayNote").textContent = turn > 0 ? "The same processor received, so that one stack has both ways."
     : "Another processor or another machine had the other way: this stack has only one.";
   const cell = found => make("td", null, found ? make("ul", null, ...found.map(([name, text]) =>
-    make("li", null, make("code", null, name), text ? make("small", null, text) : ""))) : "\u2013");
+    make("li", null, make("code", null, name), text ? make("small", null, text) : ""))) : make("small", null, "not in this stack"));
   const body = data.layers.map(({id, name}) => {
     const absent = !ways.down.has(id) && !ways.up.has(id);
     return make("tr", {class: colourOf(id) + (absent ? " absent" : "")},
@@ -341,8 +342,8 @@ function drawFlame() {
   const lay = (node, depth, left, width) => {
     for (const child of inOrder(node)) {
       const own = width * child.count / node.count;
-      // Narrower is less than a pixel.
-      if (own < 0.001) continue;
+      // Narrower is less than a pixel; and no trace of ours has so many boxes.
+      if (own < 0.001 || placed.length > 5000) continue;
       placed.push([child, depth, left, own]);
       lay(child, depth + 1, left, own);
       left += own;

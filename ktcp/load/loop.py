@@ -218,11 +218,11 @@ class Loop(Connections):
         """
         The frames, the end of the warm-up and of the run, and whose patience is over.
         """
+        if not self._measuring and now >= self._start:
+            self._measure()
         if now >= self._end:
             self.finished, self.ended = True, self._end
             return
-        if not self._measuring and now >= self._start:
-            self._measure()
         number = (now - self._start) // FRAME_NS
         if number != self._frameNumber:
             self._hand(self._frameNumber)
@@ -267,6 +267,11 @@ class Loop(Connections):
         @return: Nanoseconds of the measured part.
         """
         ended = self.ended or clock()
+        # What was planned while this process did not get to run is to be counted as well.
+        while self._due < min(ended, self._end) and self.left and self.work.arrivals is not None:
+            self.left -= 1
+            self.backlog.append(self._due)
+            self._due = next(self._planned)
         frame = self.recorder.frame
         frame.unanswered, frame.unsent = self.outstanding, len(self.backlog)
         if self.work.arrivals is not None:

@@ -80,7 +80,7 @@ def tlsOf(
     assert tls is not None
     context = ssl.create_default_context(cafile=tls.cafile)
     context.check_hostname = False
-    context.set_alpn_protocols(["http/1.1"])
+    # No ALPN: without it a server speaks HTTP/1.1, and one that does not know it may refuse.
     if tls.insecure:
         context.verify_mode = ssl.CERT_NONE
     vouched: set[bytes] = set()

@@ -10,10 +10,13 @@ from hashlib import sha256
 
 from twisted.internet import reactor
 from twisted.internet.protocol import Protocol
+from twisted.internet.threads import deferToThread
 
 from ktcp.echo import EchoFactory
 from ktcp.load.asking import ring
 from ktcp.load.buckets import percentile
+from ktcp.load.loop import Loop, clock
+from ktcp.load.record import Frame
 from ktcp.load.responses import Checks
 from ktcp.load.schedule import constant
 from ktcp.test.loadservers import OK, LoadTestCase, ScriptedFactory, always
@@ -300,6 +303,18 @@ class OpenLoopTests(LoadTestCase):
         self.assertEqual(frame.good + frame.unanswered + frame.unsent, 50)
         self.assertEqual(sum(frame.uncorrected.values()), frame.good)
         self.assertEqual(sum(frame.total.values()), 50)
+
+    async def test_nothingPlannedIsLost(self) -> None:
+        """
+        Requests whose time passed while the generator could not run are counted as unsent.
+        """
+        work = self.work(self.listen(ScriptedFactory(always(OK))), None, seconds=0.05)
+        work.arrivals = constant(1000)
+        frames: list[Frame] = []
+        loop = Loop(work, frames.append)
+        # It begins after its end: so it was kept from running all the while.
+        await deferToThread(loop.run, clock() - 10**9)
+        self.assertEqual(sum(frame.unsent for frame in frames), 50)
 
     async def test_stall(self) -> None:
         """

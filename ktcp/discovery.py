@@ -122,7 +122,13 @@ def _check(plugin: IProtocolPlugin, isOwn: bool) -> list[str]:
         raise ValueError(f"its description is {plugin.description!r}; it must be one line of text")
     if not (port is None or (type(port) is int and 0 <= port <= 65535)):
         raise ValueError(f"its default port is {port!r}; it must be from 0 to 65535, or None")
-    return [name, f"{name}-port", f"no-{name}", *_checkParameters(plugin, isOwn)]
+    return [
+        name,
+        f"{name}-port",
+        f"{name}-tls-port",
+        f"no-{name}",
+        *_checkParameters(plugin, isOwn),
+    ]
 
 
 def _checkParameters(plugin: IProtocolPlugin, isOwn: bool) -> Iterator[str]:

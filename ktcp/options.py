@@ -20,7 +20,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from twisted.python import usage
 
-from ktcp import __version__, parameters
+from ktcp import __version__, edge, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.buffers import CEILING
@@ -109,6 +109,30 @@ SERVICE = (
         "COUNT",
     ),
     Parameter(
+        "admin-port",
+        "The TCP port on 127.0.0.1 for metrics, health and the dashboard; 8082 is what the "
+        "documentation takes.",
+        None,
+        parameters.port,
+        "PORT",
+    ),
+    Parameter(
+        "admin",
+        "Where to serve those as well or instead, such as unix:/run/ktcp-admin.sock.",
+        (),
+        str,
+        "ENDPOINT",
+        repeatable=True,
+    ),
+    Parameter(
+        "admin-token-file",
+        "A file whose first line who asks must know; needed where others than this machine "
+        "reach the admin plane.",
+        None,
+        str,
+        "FILE",
+    ),
+    Parameter(
         "limit-buffers",
         "Bytes that wait in memory in all, of each worker: of answers that clients do not read, "
         "and of requests that are not wanted yet.  Beyond, connections are reset, those first "
@@ -135,9 +159,16 @@ SERVICE = (
 )
 
 # Second names, by the first.
-ALIASES = {"http-port": "port"}
+ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
-RESERVED = frozenset([*(each.name for each in SERVICE), *ALIASES.values(), "help", "version"])
+RESERVED = frozenset(
+    [
+        *(each.name for each in (*SERVICE, *edge.TLS, *edge.PROXY)),
+        *ALIASES.values(),
+        "help",
+        "version",
+    ]
+)
 
 
 class Group(NamedTuple):
@@ -233,7 +264,10 @@ class BaseOptions(usage.Options):
         Check that the options go together.
         """
         for plugin in self.plugins:
-            own = [plugin.name, f"{plugin.name}-port", *(each.name for each in plugin.parameters)]
+            own = [
+                *(plugin.name, f"{plugin.name}-port", f"{plugin.name}-tls-port"),
+                *(each.name for each in plugin.parameters),
+            ]
             for name in own:
                 if self[f"no-{plugin.name}"] and name in self.given:
                     raise usage.UsageError(
@@ -241,11 +275,25 @@ class BaseOptions(usage.Options):
                     )
         if self["bound"] and self["workers"] is None:
             raise usage.UsageError("--bound: binds workers; give --workers too")
+        if self["admin-token-file"] is not None and not self.hasPlane():
+            raise usage.UsageError(
+                "--admin-token-file: is about the admin plane; give --admin-port or --admin too"
+            )
+        over = [f"{plugin.name}-tls-port" for plugin in self.served()]
+        wrong = edge.contradiction(self, [called(name) for name in over if self[name] is not None])
+        if wrong is not None:
+            raise usage.UsageError(wrong)
         if not self.served():
             asking = ", ".join(f"--{plugin.name}" for plugin in self.plugins)
             raise usage.UsageError(
                 f"nothing to serve; give at least one of {asking or 'no protocols'}"
             )
+
+    def hasPlane(self) -> bool:
+        """
+        Whether the admin plane is asked for.
+        """
+        return bool(self["admin"]) or self["admin-port"] is not None
 
     def served(self) -> list[IProtocolPlugin]:
         """
@@ -255,7 +303,11 @@ class BaseOptions(usage.Options):
             plugin
             for plugin in self.plugins
             if not self[f"no-{plugin.name}"]
-            and (self[plugin.name] or self[f"{plugin.name}-port"] is not None)
+            and (
+                self[plugin.name]
+                or self[f"{plugin.name}-port"] is not None
+                or self[f"{plugin.name}-tls-port"] is not None
+            )
         ]
 
     def parametersOf(self, plugin: IProtocolPlugin) -> Mapping[str, object]:
@@ -299,7 +351,12 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
     A class of its own, with a method for each option, because that is where
     C{usage} and its zsh completion look for them.
     """
-    groups = [Group("Service", SERVICE), *map(_groupFor, plugins)]
+    groups = [
+        Group("Service", SERVICE),
+        Group("TLS", edge.TLS),
+        Group("Behind a proxy", edge.PROXY),
+        *map(_groupFor, plugins),
+    ]
     body: dict[str, Any] = {"plugins": plugins, "groups": groups}
     repeatable = []
     for parameter in (each for group in groups for each in group.parameters):
@@ -323,6 +380,13 @@ def _groupFor(plugin: IProtocolPlugin) -> Group:
                 f"{name}-port",
                 f"The TCP port for {name} on the interface; 0 is any free port.",
                 plugin.defaultPort,
+                parameters.port,
+                "PORT",
+            ),
+            Parameter(
+                f"{name}-tls-port",
+                f"A TCP port for {name} over TLS, beside the others.",
+                None,
                 parameters.port,
                 "PORT",
             ),

@@ -15,7 +15,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,18 @@ def directory(text: str) -> str:
     return os.path.abspath(text)
 
 
+def path(text: str) -> str:
+    """
+    Check the name of a file, not the file.
+
+    @return: Its absolute path: a daemon works elsewhere.
+    @raise ValueError: No file can be called that.
+    """
+    if not text or "\0" in text:
+        raise ValueError("the path of a file")
+    return os.path.abspath(text)
+
+
 def fileName(text: str) -> str:
     """
     Check the name of a file in some directory.
@@ -117,6 +129,20 @@ def interface(text: str) -> str:
     except ValueError:
         raise ValueError("an IPv4 or IPv6 address, such as 127.0.0.1 or ::1") from None
     return text
+
+
+def network(text: str) -> IPv4Network | IPv6Network:
+    """
+    Check a network, or a single address.
+
+    @raise ValueError: It is none; bits beyond its prefix are not taken lightly.
+    """
+    try:
+        return ip_network(text)
+    except ValueError:
+        raise ValueError(
+            "an address, or a network without bits beyond its prefix, such as 10.0.0.0/8"
+        ) from None
 
 
 def oneOf(*words: str) -> Callable[[str], str]:

@@ -16,13 +16,15 @@ import math
 import re
 import selectors
 import socket
+import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Protocol
 
-from bench.macro.peers import MACRO
+from bench.macro.peers import CHECKOUT, MACRO
 from bench.macro.processes import (
     ALL_CORES,
     CLIENT_CORES,
@@ -31,6 +33,7 @@ from bench.macro.processes import (
     Server,
     runClient,
 )
+from ktcp.load.result import Result
 
 # wrk looks whether to stop only every 100 ms, and for the first time after 600.
 SHORTEST_WRK_SECONDS = 0.6
@@ -174,8 +177,28 @@ def readAnswer(stream: BinaryIO, body: bytes, status: int = 200) -> None:
         raise WrongAnswer(f"the body is {got[:80]!r}")
 
 
+# What both sides choose where both are OpenSSL; a row over TLS times nothing else.
+CIPHER = ("TLS_AES_256_GCM_SHA384", "TLSv1.3")
+
+
+def overTLS(connection: socket.socket) -> socket.socket:
+    """
+    Shake hands, with a server whose certificate was made for the row.
+
+    @raise WrongAnswer: The cipher is another one.
+    """
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    secured = context.wrap_socket(connection)
+    cipher = secured.cipher()
+    if cipher is None or cipher[:2] != CIPHER:
+        raise WrongAnswer(f"the cipher is {cipher}")
+    return secured
+
+
 @contextmanager
-def conversation(server: Server, request: bytes) -> Iterator[BinaryIO]:
+def conversation(server: Server, request: bytes, tls: bool = False) -> Iterator[BinaryIO]:
     """
     Connect, send, and give the file to read the answers from.
 
@@ -183,7 +206,8 @@ def conversation(server: Server, request: bytes) -> Iterator[BinaryIO]:
     """
     address = ("127.0.0.1", server.port)
     try:
-        with socket.create_connection(address, PATIENCE_SECONDS) as connection:
+        plain = socket.create_connection(address, PATIENCE_SECONDS)
+        with overTLS(plain) if tls else plain as connection:
             connection.sendall(request)
             with connection.makefile("rb") as stream:
                 yield stream
@@ -201,6 +225,7 @@ class Wrk:
     @ivar pipelined: How many of them at a time.
     @ivar share: The server may use all cores, and so may wrk.
     @ivar status: What every answer is to have.
+    @ivar tls: Ask over TLS.
     """
 
     request: bytes
@@ -210,6 +235,7 @@ class Wrk:
     script: str = "fixed"
     share: bool = False
     status: int = 200
+    tls: bool = False
 
     @property
     def tool(self) -> str:
@@ -218,7 +244,7 @@ class Wrk:
     def check(self, server: Server) -> None:
         # Two rounds' worth on one connection: it must have been kept.
         asked = [self.request.replace(b"{n}", b"%09d" % n) for n in range(2 * self.pipelined)]
-        with conversation(server, b"".join(asked)) as stream:
+        with conversation(server, b"".join(asked), self.tls) as stream:
             for _ in asked:
                 readAnswer(stream, self.body, self.status)
 
@@ -232,7 +258,7 @@ class Wrk:
                 [
                     *("wrk", "-t1", f"-c{self.connections}", f"-d{math.ceil(seconds) + 1}"),
                     *("-s", str(MACRO / "lua" / f"{self.script}.lua")),
-                    f"http://127.0.0.1:{server.port}/",
+                    f"{'https' if self.tls else 'http'}://127.0.0.1:{server.port}/",
                 ],
                 seconds,
                 interrupt=True,
@@ -310,6 +336,80 @@ class Echoload:
             seconds,
         )
         return withCost(parseEchoload(run.output), run)
+
+
+@dataclass(frozen=True)
+class KtcpLoad:
+    """
+    ktcp-load of this checkout, one process.
+
+    @ivar mode: Its subcommand: C{http} or C{echo}.
+    @ivar options: More of its options.
+    """
+
+    mode: str
+    options: tuple[str, ...] = ()
+    body: bytes = b"Hello World!"
+
+    @property
+    def tool(self) -> str:
+        return " ".join(["ktcp-load", self.mode, *self.options])
+
+    def check(self, server: Server) -> None:
+        if self.mode == "http":
+            with conversation(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as stream:
+                readAnswer(stream, self.body)
+
+    def run(self, server: Server, seconds: float, *more: str) -> tuple[Result, ClientRun]:
+        """
+        Run it once.
+
+        @raise ClientFailed: It ended without a result.
+        """
+        target = f"127.0.0.1:{server.port}"
+        if self.mode == "http":
+            # A wrong body is an error: it never counts as an answer.
+            more = ("--expect-regex", f"^{re.escape(self.body.decode())}\\s*$", *more)
+            target = f"http://{target}/"
+        with NamedTemporaryFile(suffix=".json") as file:
+            run = runClient(
+                server,
+                [
+                    *(sys.executable, "-m", "ktcp.load", self.mode, target, *self.options),
+                    *("--quiet", "--json", file.name, *more),
+                ],
+                seconds,
+                environment={"PYTHONPATH": str(CHECKOUT)},
+            )
+            return Result.fromJSON(file.read()), run
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        result, run = self.run(server, seconds, "-d", f"{seconds:g}s")
+        return parseResult(result, run)
+
+
+def parseResult(result: Result, run: ClientRun) -> Sample:
+    """
+    Take the figures of a result.
+
+    Processor time is over the seconds that ktcp-load measured and warmed up: what
+    Python takes to start is not load.
+    """
+    total = result.histograms["total"]
+    seconds = result.elapsed + result.plan.warmup
+    figures = {
+        "rate": result.rate,
+        "count": float(result.counts.good),
+        "p50Us": total.percentiles["p50"] / 1000,
+        "p99Us": total.percentiles["p99"] / 1000,
+        "meanUs": total.mean / 1000,
+        "maxUs": total.max / 1000,
+        "clientCpu": sum(result.generator.cpu) / result.elapsed,
+        "serverCpu": run.serverSeconds / seconds,
+    }
+    if run.serverSeconds:
+        figures["perCpu"] = result.counts.good * seconds / result.elapsed / run.serverSeconds
+    return Sample(figures, {f"{kind} errors": n for kind, n in result.errors.items()})
 
 
 @dataclass(frozen=True)

@@ -150,14 +150,23 @@ def nginx(place: Place) -> list[str]:
     return ["nginx", "-e", "stderr", "-p", str(place.folder), "-c", "nginx.conf"]
 
 
-def _nginx(location: str) -> Callable[[Place], None]:
+def _nginx(location: str, ssl: str = "", server: str = "") -> Callable[[Place], None]:
     """
     Make a function that writes nginx's configuration.
+
+    @param ssl: Follows the port in C{listen}.
+    @param server: More directives beside C{location}.
     """
 
     def write(place: Place) -> None:
         text = (place.macro / "apps" / "nginx.conf.in").read_text()
-        text = text.replace("@PORT@", str(place.port)).replace("@LOCATION@", location)
+        for name, value in {
+            "PORT": str(place.port),
+            "SSL": ssl,
+            "SERVER": server,
+            "LOCATION": location,
+        }.items():
+            text = text.replace(f"@{name}@", value)
         (place.folder / "nginx.conf").write_text(text)
 
     return write
@@ -191,6 +200,30 @@ def _nginxWithFiles(place: Place) -> None:
     _files(place)
     # As fast as nginx serves files: its descriptors are kept open, and the kernel sends them.
     _nginx("open_file_cache max=1000 inactive=1h; sendfile on; tcp_nopush on; root root;")(place)
+
+
+_HELLO = 'return 200 "Hello World!";'
+
+
+def _certificate(place: Place) -> None:
+    """
+    Lay a certificate and its key: ECDSA on P-256, as today's authorities give out.
+    """
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-subj", "/CN=localhost", "-days", "2"),
+            *("-out", str(place.folder / "cert.pem"), "-keyout", str(place.folder / "key.pem")),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def _nginxOverTLS(place: Place) -> None:
+    _certificate(place)
+    directives = "ssl_certificate cert.pem; ssl_certificate_key key.pem; ssl_protocols TLSv1.3;"
+    _nginx(_HELLO, " ssl", directives)(place)
 
 
 def _uvicorn(loop: str, http: str) -> Command:
@@ -252,7 +285,7 @@ HTTP = _table(
         "nginx",
         nginx,
         said("nginx", "-v"),
-        _nginx('return 200 "Hello World!";'),
+        _nginx(_HELLO),
     ),
     Peer(
         "granian",
@@ -337,7 +370,31 @@ FILES = _table(
 )
 
 
-TABLES = {"http": HTTP, "echo": ECHO, "files": FILES}
+TLS = _table(
+    Peer(
+        "ktcp",
+        ktcp(
+            *("--no-http", "--no-echo", "--bench-tls-port", "{port}"),
+            *("--tls-cert", "cert.pem", "--tls-key", "key.pem"),
+        ),
+        _ktcpVersion,
+        _certificate,
+    ),
+    # The same service on Twisted's TLS.
+    Peer(
+        "ktcp on ssl:",
+        ktcp(
+            *("--no-http", "--no-echo", "--bench"),
+            "ssl:{port}:interface=127.0.0.1:privateKey=key.pem:certKey=cert.pem",
+        ),
+        _ktcpVersion,
+        _certificate,
+    ),
+    Peer("nginx", nginx, said("nginx", "-v"), _nginxOverTLS),
+)
+
+
+TABLES = {"http": HTTP, "echo": ECHO, "files": FILES, "tls": TLS}
 
 
 def moved(peer: Peer, name: str, checkout: Path) -> Peer:

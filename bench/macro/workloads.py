@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from bench.macro import peers
-from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, Wrk
+from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, KtcpLoad, Wrk
 from bench.macro.peers import KIBIBYTE, MODIFIED, SIZES, Peer
 
 
@@ -116,12 +116,26 @@ _CLOSES = {"http.server": "speaks HTTP/1.0 and closes after each answer"}
 
 ROWS = (
     Row("keepalive", "keep-alive GET, 20 connections", Wrk(HELLO), _ALL, _CLOSES),
+    # The same work, asked for by another generator: the two must tell the same of a server.
+    Row(
+        "keepaliveload",
+        "keep-alive GET, 20 connections, by ktcp-load",
+        KtcpLoad("http", ("-c", "20")),
+        ("ktcp", "nginx", "twisted.web"),
+    ),
     Row(
         "guarded",
         "keep-alive GET with limits and access log, 20 connections",
         Wrk(HELLO),
         ("ktcp guarded", "ktcp unguarded"),
         subject="ktcp guarded",
+    ),
+    Row(
+        "tls",
+        "keep-alive GET over TLS 1.3, 20 connections",
+        Wrk(HELLO, tls=True),
+        tuple(peers.TLS),
+        table=peers.TLS,
     ),
     Row(
         "pipelined",
@@ -164,6 +178,14 @@ ROWS = (
         "echo",
         "echo 64 B, 50 connections",
         Echoload(64),
+        tuple(peers.ECHO),
+        table=peers.ECHO,
+        unit="echoes/s",
+    ),
+    Row(
+        "echoload",
+        "echo 64 B, 50 connections, by ktcp-load",
+        KtcpLoad("echo", ("-c", "50", "--size", "64")),
         tuple(peers.ECHO),
         table=peers.ECHO,
         unit="echoes/s",
@@ -238,6 +260,7 @@ BARS = (
     Bar("keepalive", "twisted.web", least=10),
     Bar("keepalive", "uvicorn h11", least=12),
     Bar("guarded", "ktcp unguarded", least=0.95),
+    Bar("tls", "nginx", least=0.8),
     Bar("pipelined", "nginx", least=2.0),
     Bar("targets", "uvicorn httptools", least=1.0),
     Bar("cookies", "uvicorn h11", least=2.5),

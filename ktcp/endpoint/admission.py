@@ -30,7 +30,11 @@ from typing import Any, NamedTuple
 from weakref import ref
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.python.failure import Failure
+
+from ktcp.counters import Census, Counters
 
 # In all: an idle HTTP connection takes some 10 KiB of the process, so this is
 # 100 MiB; nginx ships with 512 or 1024 a worker, HAProxy with what its
@@ -93,11 +97,13 @@ class Admission:
         self,
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
+        counters: Counters | None = None,
         refusals: int = REFUSALS,
     ) -> None:
         """
         @param connections: L{None}: not bounded.
         @param clientConnections: L{None}: not bounded.
+        @param counters: Has who is sent away counted.
         @param refusals: Of those that are being told that there is no room.
         @raise ValueError: A bound is not positive.
         """
@@ -109,24 +115,30 @@ class Admission:
         self.refusals = refusals
         self.count = 0
         self.refused = 0
+        self._counters = counters
         self._refusing = 0
         # The most there were since memory was given back.
         self._peak = 0
         self._ofClient: dict[str | bytes, int] = {}
 
-    def build(self, address: IAddress, build: Build, refuse: Build | None) -> IProtocol | None:
+    def build(
+        self, address: IAddress, build: Build, refuse: Build | None, census: Census | None = None
+    ) -> IProtocol | None:
         """
         Build a protocol for a connection, or what sends it away.
 
         @param build: What C{buildProtocol} of a factory is.
         @param refuse: The same for a protocol that tells its client that there
             is no room, and closes soon.
+        @param census: Has who is let in counted.
         @return: L{None}: the connection is to be closed.
         """
         client = clientOf(address)
         alike = 0 if client is None else self._ofClient.get(client, 0)
         if self.count >= self.connections or alike >= self.clientConnections:
             self.refused += 1
+            if self._counters is not None:
+                self._counters.limited("connections")
             if refuse is None or self._refusing >= self.refusals:
                 return None
             protocol = refuse(address)
@@ -141,10 +153,16 @@ class Admission:
                 self._peak = self.count
             if client is not None:
                 self._ofClient[client] = alike + 1
-            _occupy(protocol, self._left, client)
+            if census is not None:
+                census.accepted()
+            _occupy(protocol, self._left, client, census)
         return protocol
 
-    def _left(self, client: str | bytes | None) -> None:
+    def _left(
+        self, reason: Failure | None, client: str | bytes | None, census: Census | None
+    ) -> None:
+        if census is not None:
+            census.ended(_named(reason))
         self.count -= 1
         if self._peak >= _CROWD and self.count < self._peak * _REST:
             self._peak = self.count
@@ -157,8 +175,21 @@ class Admission:
         else:
             del self._ofClient[client]
 
-    def _told(self) -> None:
+    def _told(self, reason: Failure | None) -> None:
         self._refusing -= 1
+
+
+def _named(reason: Failure | None) -> str:
+    """
+    Name how a connection has ended; see L{ktcp.counters.REASONS}.
+    """
+    error = None if reason is None else reason.value
+    # In this order: an aborted connection is a lost one to Twisted.
+    if isinstance(error, ConnectionDone):
+        return "done"
+    if isinstance(error, ConnectionAborted):
+        return "aborted"
+    return "lost" if isinstance(error, ConnectionLost) else "other"
 
 
 def _occupy(protocol: Any, leave: Callable[..., None], *arguments: object) -> None:
@@ -188,7 +219,7 @@ class _Place:
         """
         The connection is lost.
         """
-        self._give()
+        self._give(*reason)
         protocol = self._protocol()
         assert protocol is not None
         if self._before is None:
@@ -200,10 +231,10 @@ class _Place:
     def __del__(self) -> None:
         self._give()
 
-    def _give(self) -> None:
+    def _give(self, reason: Failure | None = None) -> None:
         leave, self._leave = self._leave, None
         if leave is not None:
-            leave(*self._arguments)
+            leave(reason, *self._arguments)
 
 
 def giveBack() -> None:

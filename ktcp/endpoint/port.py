@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.python import log
 from twisted.python.failure import Failure
 
+from ktcp.counters import Counters
 from ktcp.endpoint.reserve import REST, SHORTAGES, Reserve
 from ktcp.endpoint.transport import WriteThroughServer
 
@@ -90,6 +91,9 @@ class KTCPPort(tcp.Port):
             except BlockingIOError:
                 return
             except OSError as error:
+                counters: Counters | None = getattr(self.reactor, "counters", None)
+                if counters is not None:
+                    counters.acceptFailed(error.errno)
                 if error.errno in SHORTAGES:
                     self._meet(error)
                 else:

@@ -52,7 +52,10 @@ def listenOn(
 
     @param listener: Non-blocking.  The port closes it, never shuts it down.
     """
-    transport = QuickAckServer if options.quickack else WriteThroughServer
+    # A factory that needs a kind of its own says so: TLSFactory does.
+    transport = getattr(factory, "ktcpTransport", None) or (
+        QuickAckServer if options.quickack else WriteThroughServer
+    )
     port = KTCPPort(listener, factory, reactor, transport)
     port.startListening()
     return port
@@ -96,11 +99,13 @@ class KTCPServerEndpoint:
         @return: A L{Deferred} of the port.  It fails with
             L{CannotListenError} if the kernel refuses.
         """
-        return execute(self._listen, protocolFactory)
+        return execute(self.listenNow, protocolFactory)
 
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+    def listenNow(self, factory: IProtocolFactory) -> IListeningPort:
         """
-        Open a listener and serve the factory on it, now.
+        Open a listener and serve the factory on it.
+
+        @raise CannotListenError: The kernel refuses.
         """
         reactor = self._reactor
         if IReactorKTCP.providedBy(reactor):

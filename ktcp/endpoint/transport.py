@@ -36,6 +36,7 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
 from twisted.python.failure import Failure
 
+from ktcp.counters import RECV_ERR, SEND_ERR, Counters
 from ktcp.endpoint.buffers import BUFFERS
 
 # The most one recv(2) takes.  recv allocates this much and gives back what it
@@ -108,6 +109,8 @@ class WriteThroughServer(tcp.Server):
         self.server = server
         # Only ktcp.reactor has this.
         self._atEndOfTurn: Any = getattr(reactor, "atEndOfTurn", None)
+        # Where the service counts; see ktcp.counters.
+        self._counters: Counters | None = getattr(reactor, "counters", None)
         self.sessionno = sessionno
         self.hostname = client[0]
         self._protocolClass = protocol.__class__
@@ -185,9 +188,15 @@ class WriteThroughServer(tcp.Server):
             return None
         except OSError:
             self._reset = True
+            if self._counters is not None:
+                self._counters.add(RECV_ERR)
             return CONNECTION_LOST
         if not data:
             return CONNECTION_LOST if self._reset else CONNECTION_DONE
+        counters = self._counters
+        if counters is not None:
+            counters.reads += 1
+            counters.bytesIn += len(data)
         self._inTurn = True
         try:
             self.protocol.dataReceived(data)
@@ -285,6 +294,10 @@ class WriteThroughServer(tcp.Server):
         """
         if not data:
             return
+        counters = self._counters
+        if counters is not None and counters.answered:
+            # Who has its answer was counted.
+            counters.fold()
         try:
             sent = self.socket.send(data)
         except OSError as e:
@@ -295,8 +308,32 @@ class WriteThroughServer(tcp.Server):
             super().write(data)
             self._tally()
             return
+        if counters is not None:
+            counters.sends += 1
+            counters.bytesOut += sent
         if sent != len(data):
             self._queueRest(data, sent)
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """
+        Send what has waited; for the base class.
+        """
+        sent = super().writeSomeData(data)
+        self._countSent(sent)
+        return sent
+
+    def _countSent(self, sent: int | BaseException) -> None:
+        """
+        Count what was sent otherwise than by L{_send}, or the failure.
+        """
+        counters = self._counters
+        if counters is None:
+            return
+        if isinstance(sent, BaseException):
+            counters.add(SEND_ERR)
+        elif sent:
+            counters.sends += 1
+            counters.bytesOut += sent
 
     def _mayWriteThrough(self) -> bool:
         """
@@ -399,6 +436,7 @@ class WriteThroughServer(tcp.Server):
             else:
                 if not sent:
                     raise EOFError
+                self._countSent(sent)
         if sent < count:
             self.startWriting()
             if not self.producerPaused:
@@ -450,6 +488,26 @@ class WriteThroughServer(tcp.Server):
         self._inTurn = False
         self._drop()
         super().connectionLost(reason)
+
+
+def handOver(transport: Any, protocol: IProtocol | None) -> None:
+    """
+    Have a connection's protocol followed by another: one that could not be
+    built before the first had done its work.  Nothing stays between transport
+    and protocol, so nothing costs a call for each read or hides a half-close.
+
+    @param transport: A connection of ktcp's or Twisted's.
+    @param protocol: L{None}: there is none for this connection, which is aborted.
+    """
+    if protocol is None:
+        transport.abortConnection()
+        return
+    transport.protocol = protocol
+    if isinstance(transport, WriteThroughServer):
+        transport._protocolClass = protocol.__class__
+        for name in ("logstr", "repstr"):
+            transport.__dict__.pop(name, None)
+    protocol.makeConnection(transport)
 
 
 class QuickAckServer(WriteThroughServer):

@@ -64,6 +64,7 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         # The service counts those of all protocols.
         connections=None,
         clientConnections=None,
+        counters=context.counters,
         reactor=context.reactor,
     )
 

@@ -14,8 +14,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from ktcp.counters import UNREAD, statusColumn
+
 if TYPE_CHECKING:
     from ktcp.http.flow import RequestBody
+    from ktcp.tls import PeerIdentity
 
 Text: TypeAlias = "str | bytes"
 HeadersLike: TypeAlias = "Headers | Mapping[Any, Text] | Iterable[tuple[Text, Text]]"
@@ -216,6 +219,7 @@ class RequestHead(NamedTuple):
     @ivar httpVersion: C{b"1.0"} or C{b"1.1"}.
     @ivar headers: Names in lower case.
     @ivar framing: Where the request ends, and what happens then.
+    @ivar row: Where L{ktcp.counters} has its method.
     """
 
     raw: bytes
@@ -225,6 +229,7 @@ class RequestHead(NamedTuple):
     httpVersion: bytes
     headers: Headers
     framing: Framing
+    row: int = UNREAD
 
     def closing(self) -> RequestHead:
         """
@@ -242,11 +247,17 @@ class Request:
 
     @ivar head: The L{RequestHead}.
     @ivar peer: The client's address, an C{IAddress}.
+    @cvar peerIdentity: Who the client is, by its verified certificate, a
+        L{ktcp.tls.PeerIdentity}; L{None} where none was asked for.
     @ivar body: The body, a L{RequestBody}: C{await request.body.read()}, or
         C{async for chunk in request.body}.
     """
 
     __slots__ = ("body", "head", "peer")
+
+    # Of the class, for most connections have none, and a slot costs each request;
+    # those that do have a class of their own (L{identified}).
+    peerIdentity: PeerIdentity | None = None
 
     def __init__(self, head: RequestHead, peer: Any, body: RequestBody) -> None:
         self.head = head
@@ -283,6 +294,13 @@ class Request:
 
     def __repr__(self) -> str:
         return f"<Request {self.method!r} {self.target!r} from {self.peer}>"
+
+
+def identified(identity: PeerIdentity) -> type[Request]:
+    """
+    Make the class of a connection's requests, whose client is known.
+    """
+    return type("Request", (Request,), {"__slots__": (), "peerIdentity": identity})
 
 
 Trailers: TypeAlias = "HeadersLike | Callable[[], HeadersLike] | None"
@@ -436,9 +454,10 @@ class ResponseHead:
 
     @ivar declared: The Content-Length that the headers name.
     @ivar isUnusual: They do name one, or the status forbids a body.
+    @ivar column: Where L{ktcp.counters} has its status, in a method's row.
     """
 
-    __slots__ = ("declared", "headers", "isUnusual", "status")
+    __slots__ = ("column", "declared", "headers", "isUnusual", "status")
 
     def __init__(self, status: int, headers: Headers) -> None:
         """
@@ -451,6 +470,7 @@ class ResponseHead:
             raise ValueError(f"not a Content-Length: {b', '.join(lengths)!r}")
         self.declared = int(lengths[0]) if lengths else None
         self.isUnusual = bool(lengths) or status in BODILESS
+        self.column = statusColumn(status)
 
 
 # A server writes few different heads, many times each.  One with a header that

@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import Enum
+from time import perf_counter
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -36,13 +37,19 @@ from twisted.internet.interfaces import (
     IProtocolNegotiationFactory,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.counters import (
+    HANDLER_SECONDS,
+    RESPONSE_SECONDS,
+    UNREAD,
+    Counters,
+    statusColumn,
+)
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
 from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import AccessLog, Recorder
@@ -57,15 +64,17 @@ from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
     BadRequest,
+    BodyTooLarge,
     Headers,
     HTTPError,
     Request,
     RequestHead,
     Response,
     Standing,
+    identified,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IDrainable, IRefusingFactory
+from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -101,7 +110,7 @@ class BodyAbandoned(Exception):
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDescribed, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -120,7 +129,10 @@ class HTTPProtocol(Protocol):
         self._limits = factory.limits
         self._renderer = factory.renderer
         self._noBody = factory.noBody
+        self._counters = factory.counters
+        self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
+        self._request: type[Request] = Request
         self._connection = HTTPConnection(factory.door)
         self._peer: IAddress | None = None
         self._state = State.IDLE
@@ -139,10 +151,9 @@ class HTTPProtocol(Protocol):
         self._shutSince = 0
         self._record: Recorder | None = None
         if factory.accessLog is not None:
-            # It hears of each request as its handler, so that only the end of
-            # one has to be told to it.
-            self._record = factory.accessLog.recorder(factory.handler)
-            self._handler = self._record.handle
+            self._record = factory.accessLog.recorder()
+            if self._record.isTimed:
+                self._handler = self._record.timing(factory.handler)
         # The last head whose answer stands, and that.
         self._stoodHead: RequestHead | None = None
         self._stood: Standing | None = None
@@ -155,6 +166,7 @@ class HTTPProtocol(Protocol):
         self._sender: Sender | None = None
         self._producer: Any = None
         self._taken = 0
+        self._began = 0.0
         # What is read ahead, as BUFFERS knows it.
         self._ahead = 0
 
@@ -164,6 +176,9 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
+        identity = getattr(self.transport, "peerIdentity", None)
+        if identity is not None:
+            self._request = identified(identity)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -183,6 +198,10 @@ class HTTPProtocol(Protocol):
                     answer = stood.again(date)
                     if answer is not None:
                         self._left -= 1
+                        if self._record is not None:
+                            self._record.again(head, self._peer, stood, date)
+                        if self._count is not None:
+                            self._count(head.row + stood.head.column)
                         self._since = self._wheel.now
                         self.transport.write(answer)
                         return
@@ -224,6 +243,8 @@ class HTTPProtocol(Protocol):
         """
         Tell those who work for this connection.
         """
+        if self._state is _HANDLING:
+            self._countUnanswered()
         self._state = State.CLOSED
         if self._record is not None:
             self._record.ended(False)
@@ -283,11 +304,7 @@ class HTTPProtocol(Protocol):
             if self._head is not None:
                 self._head = self._head.closing()
             return
-        self._stood = None
-        # In the way of the class's own, which so need not look whether to.
-        handleAtOnce, handle = self._handleAtOnce, self._handle
-        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
-        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        self._left = 1
         due = self.due()
         if due is not None and due <= self._wheel.now and not self._connection.waiting:
             self._close()
@@ -378,7 +395,7 @@ class HTTPProtocol(Protocol):
         if peer is None:
             self._peer = peer = self.transport.getPeer()
         try:
-            response = self._handler(Request(head, peer, self._noBody))
+            response = self._handler(self._request(head, peer, self._noBody))
             if (
                 response.__class__ is not Response
                 or response.body.__class__ is not bytes
@@ -396,7 +413,9 @@ class HTTPProtocol(Protocol):
         if self._state is not _HANDLING:
             return None  # The handler has ended the connection.
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, peer, response, date)
+        if self._count is not None:
+            self._count(head.row + response.head.column)
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
@@ -413,9 +432,7 @@ class HTTPProtocol(Protocol):
             if closes:
                 return answer, True
             response.keep(answer, date)
-        if self._record is None:
-            # The handler is how the access log hears of requests.
-            self._stoodHead, self._stood = head, response
+        self._stoodHead, self._stood = head, response
         return answer, False
 
     def _handle(self, head: RequestHead) -> bool:
@@ -433,12 +450,16 @@ class HTTPProtocol(Protocol):
         if self._peer is None:
             self._peer = self.transport.getPeer()
         try:
-            self._await(self._handler(Request(self._head, self._peer, self._body)))
+            self._await(self._handler(self._request(self._head, self._peer, self._body)))
         except Exception:
             self._handlerFailed(Failure())
         return True
 
     def _await(self, answer: Any) -> None:
+        if self._record is not None:
+            self._record.waits(self._head, self._peer)
+        if self._counters is not None:
+            self._began = self._counters.turn()
         if isinstance(answer, Response):
             self._answer(answer)
             return
@@ -457,6 +478,7 @@ class HTTPProtocol(Protocol):
         if self._state is not State.HANDLING:
             return
         self._pending = None
+        self._countHandled()
         if not isinstance(response, Response):
             raise TypeError(f"a handler gave {response!r}, not a Response")
         self._answer(response)
@@ -477,9 +499,12 @@ class HTTPProtocol(Protocol):
             self._log.failure("a handler failed for {request}", failure, request=self._requested())
         if left:
             return
+        self._countHandled()
         if isinstance(error, BadRequest):
             self._refuse(error)
             return
+        if isinstance(error, BodyTooLarge):
+            self._countLimit("body")
         assert self._head is not None
         self._answer(errorResponse(error, self._head.headers.get(b"accept")))
         self._advance()
@@ -503,8 +528,10 @@ class HTTPProtocol(Protocol):
             self._handlerFailed(Failure())
             return
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, self._peer, response, self._renderer.date())
+        self._countAnswer(head.row, response.status)
         self._write(data)
+        self._countComplete()
         self._answered(closes)
 
     def _lastOrNot(self, body: RequestBody) -> RequestHead | None:
@@ -577,8 +604,10 @@ class HTTPProtocol(Protocol):
         answer = self._renderer.error(error, head)
         if self._record is not None:
             sent = len(answer.partition(b"\r\n\r\n")[2])
-            self._record.refused(self.transport.getPeer(), error.status, sent)
+            self._record.refused(head, self.transport.getPeer(), error.status, sent)
+        self._countRefusal(error, head)
         self._write(answer)
+        self._countComplete()
         self._linger()
 
     # Bodies of answers.
@@ -592,6 +621,7 @@ class HTTPProtocol(Protocol):
         self._state = State.STREAMING
         if self._record is not None:
             self._record.begun(response)
+        self._countAnswer(head.row, response.status)
         self._write(data)
         if self._batch:
             # What follows is written at once, so nothing may wait before it.
@@ -661,6 +691,7 @@ class HTTPProtocol(Protocol):
             self._record.ended(True)
         if data:
             self.transport.write(data)
+        self._countComplete()
         self._answered(closes)
         self._advance()
         self._adjustReading()
@@ -764,6 +795,7 @@ class HTTPProtocol(Protocol):
             return True
         self._taken += len(chunk)
         if self._taken > self._limits.drain:
+            self._countLimit("drain")
             self._linger()
             return False
         return True
@@ -822,12 +854,14 @@ class HTTPProtocol(Protocol):
         if self._left:
             self._close()
         else:
+            self._countLimit("requests")
             self._linger()
 
     def _leave(self) -> None:
         """
         The client has left: tell the handler, and close.
         """
+        self._countUnanswered()
         self._state = State.CLOSED
         assert self._pending is not None
         pending, self._pending = self._pending, None
@@ -849,12 +883,13 @@ class HTTPProtocol(Protocol):
         self.transport.unregisterProducer()
         self._gate.open()
         self._adjustReading()
-        if ISSLTransport.providedBy(self.transport):
-            # Half-closing below TLS would cut its close_notify off.  Closing it
+        if hasattr(type(self.transport), "loseWriteConnection"):
+            self.transport.loseWriteConnection()
+        else:
+            # Asked of the class, as in _fileSender.  Twisted's TLS cannot, and
+            # half-closing below it would cut its close_notify off.  Closing it
             # sends that, and waits for the peer's.
             self.transport.loseConnection()
-        else:
-            self.transport.loseWriteConnection()
         self._since = self._wheel.now
         self._wheel.watch(self)
 
@@ -891,6 +926,7 @@ class HTTPProtocol(Protocol):
         """
         The deadline that L{due} named has passed.
         """
+        self._countLimit(self._dueLimit())
         deaf = self._state is State.LINGERING or self._state is State.CLOSED
         if deaf or not self._gate.isOpen:
             self._state = State.CLOSED
@@ -911,6 +947,64 @@ class HTTPProtocol(Protocol):
             self._refuse(HTTPError(503, "The answer took too long."))
             if pending is not None:
                 pending.cancel()
+
+    def _dueLimit(self) -> str:
+        """
+        The name of the limit that L{due} goes by, as things are.
+        """
+        if not self._gate.isOpen or self._state is State.CLOSED:
+            return "stall"
+        if self._state is State.IDLE:
+            return "idle" if self._headSince is None else "headTime"
+        if self._state is State.DISCARDING or self._wanted is not None:
+            return "bodyRate"
+        return "linger" if self._state is State.LINGERING else "handlerTime"
+
+    def describe(self) -> dict[str, object]:
+        """
+        See L{IDescribed}.
+        """
+        requests = self._limits.requests - self._left
+        return {"state": self._state.name.lower(), "requests": requests}
+
+    # What is counted; see ktcp.counters.  What was answered at once is counted there.
+
+    def _countAnswer(self, row: int, status: int) -> None:
+        if self._counters is not None:
+            self._counters.add(row + statusColumn(status))
+
+    def _countUnanswered(self) -> None:
+        if self._counters is not None:
+            assert self._head is not None
+            self._counters.add(self._head.row)
+
+    def _countHandled(self) -> None:
+        if self._counters is not None and self._began:
+            self._counters.observe(HANDLER_SECONDS, perf_counter() - self._began)
+
+    def _countComplete(self) -> None:
+        if self._counters is not None:
+            began = self._began or self._counters.turn()
+            self._began = 0.0
+            self._counters.observe(RESPONSE_SECONDS, perf_counter() - began)
+
+    def _countRefusal(self, error: HTTPError, head: RequestHead | None) -> None:
+        counters = self._counters
+        if counters is None:
+            return
+        counters.add((UNREAD if head is None else head.row) + statusColumn(error.status))
+        if isinstance(error, BadRequest) and error.status != 408:
+            counters.refused(error.status)
+            if error.status in _SIZES:
+                counters.limited(_SIZES[error.status])
+
+    def _countLimit(self, kind: str) -> None:
+        if self._counters is not None:
+            self._counters.limited(kind)
+
+
+# The limits that are told by a status of their own.
+_SIZES = {414: "target", 431: "head"}
 
 
 @implementer(IProtocolNegotiationFactory, IRefusingFactory)
@@ -938,6 +1032,7 @@ class HTTPFactory(Factory):
         accessLog: AccessLog | None = None,
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
+        counters: Counters | None = None,
         compress: Compression | bool = False,
         reactor: IReactorTime | None = None,
     ) -> None:
@@ -949,6 +1044,8 @@ class HTTPFactory(Factory):
             L{None}: not bounded.
         @param clientConnections: The same for those from one address; see
             L{ktcp.endpoint.admission}.
+        @param counters: Count requests here; to have connections counted too,
+            C{attach} it to the reactor.
         @param compress: Compress what the handler answers.  Not where it says
             back what it was asked beside a secret, or size tells that (BREACH).
         @param reactor: Gives the time for deadlines; if not given, the global
@@ -964,13 +1061,14 @@ class HTTPFactory(Factory):
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
-        self.door = Door(limits)
+        self.counters = counters
+        self.door = Door(limits, counters=counters)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
         self._server = server
         self._admission: Admission | None = None
         if connections is not None or clientConnections is not None:
-            self._admission = Admission(connections, clientConnections)
+            self._admission = Admission(connections, clientConnections, counters)
         self._refusing: HTTPFactory | None = None
         self._reactor = reactor
         self._wheel: Wheel | None = None
@@ -1026,6 +1124,7 @@ class HTTPFactory(Factory):
                 limits=replace(limits, requests=1, headTime=briefly, stall=briefly),
                 server=self._server,
                 accessLog=self.accessLog,
+                counters=self.counters,
                 connections=None,
                 clientConnections=None,
                 reactor=self._reactor,

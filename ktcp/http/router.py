@@ -331,7 +331,7 @@ def _enter(
         # be taken for a scheme or a host.
         return Response(308, b"", {"Location": b"./%b/%b" % (raw[-1], query)})
     head = request.head._replace(target=b"/" + b"/".join(rest) + query)
-    return handler(Request(head, request.peer, request.body))
+    return handler(type(request)(head, request.peer, request.body))
 
 
 def _allow(methods: set[bytes]) -> bytes:

@@ -42,7 +42,7 @@ screenshots: $(VENV)/check.stamp
 test: $(VENV)/check.stamp
 	@status=0; \
 	for order in "" --random=0; do \
-	  $(TRIAL) --jobs $$(nproc) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
+	  $(TRIAL) --jobs $$(nproc) $$order ktcp bench.macro.test_compare bench.macro.test_attack bench.macro.test_operate 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
 	done; \
 	awk -f .ci/summary.awk $(VENV)/trial.log; exit $$status
 

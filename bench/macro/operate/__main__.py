@@ -9,6 +9,7 @@ printed, and whether it was met.
     python -m bench.macro.operate stopping      # SIGTERM with much under way
     python -m bench.macro.operate descriptors   # more clients than descriptors
     python -m bench.macro.operate buffers       # more bytes than memory
+    python -m bench.macro.operate soak          # 10 million requests of all kinds
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TextIO
 from bench.macro.operate.reload import kill, reload
 from bench.macro.operate.rolling import rolling
 from bench.macro.operate.shortage import buffers, descriptors
+from bench.macro.operate.soak import soak
 from bench.macro.operate.stopping import stopping
 from bench.macro.verdicts import Verdicts
 
@@ -31,6 +33,7 @@ COMMANDS: dict[str, tuple[Callable[..., None], dict[str, int]]] = {
     "kill": (kill, {"times": 10}),
     "stopping": (stopping, {"idle": 500, "slow": 50, "seconds": 3, "timeout": 6}),
     "descriptors": (descriptors, {"limit": 200, "clients": 1000, "established": 20}),
+    "soak": (soak, {"requests": 10_000_000}),
     "buffers": (buffers, {"ceiling": 8, "clients": 200}),
 }
 

@@ -158,10 +158,13 @@ def assemble(
     """
     listening = listening or reactor
     if options["proxy-protocol"]:
-        from ktcp.endpoint.proxied import ProxiedReactor, Trust
+        from ktcp.endpoint.proxied import ProxiedReactor
+        from ktcp.endpoint.proxy import Trust
 
         listening = ProxiedReactor(listening, Trust(options["proxy-trust"]))
-    context = Context(reactor)
+    context = Context(
+        reactor, proxies=tuple(options["proxy-trust"]), proxyHeaders=options["proxy-headers"]
+    )
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
     overTLS = _overTLS(options, context)
     # One for all: what it saves, descriptors and memory, they share.

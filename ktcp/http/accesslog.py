@@ -76,7 +76,7 @@ class Format(Protocol):
         @return: A time of day, from seconds since the epoch.
         """
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         @return: The client's address.
         """
@@ -137,12 +137,11 @@ class Combined:
         month = "JanFebMarAprMayJunJulAugSepOctNovDec"[when.tm_mon * 3 - 3 : when.tm_mon * 3]
         return strftime(f"%d/{month}/%Y:%H:%M:%S +0000", when).encode()
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         See L{Format.peer}.
         """
-        host: str = getattr(address, "host", "-")
-        return host.encode("ascii", "backslashreplace")
+        return (host or "-").encode("ascii", "backslashreplace")
 
     def request(self, head: RequestHead | None) -> _Parts:
         """
@@ -204,11 +203,11 @@ class JSONLines:
         """
         return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds)).encode()
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         See L{Format.peer}.
         """
-        return _quoted(getattr(address, "host", None))
+        return _quoted(host)
 
     def request(self, head: RequestHead | None) -> _Parts:
         """
@@ -568,7 +567,7 @@ class Recorder:
         What came could not be read, or not to its end, and was answered so.
         """
         request, self._request = self._request, None
-        self._peer = self._log.format.peer(peer)
+        self._peer = self._log.format.peer(getattr(peer, "host", None))
         self._answer = None
         self._finish(request, status, sent, True)
 
@@ -585,8 +584,8 @@ class Recorder:
         head = None
         if request is not None:
             head = request.head
-            if self._peer is None:
-                self._peer = form.peer(request.peer)
+            if self._peer is None or request.forwarding is not None:
+                self._peer = form.peer(request.client)
         if head is None or head is not self._head:
             self._head = head
             self._parts = form.request(head)

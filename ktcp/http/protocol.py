@@ -51,6 +51,7 @@ from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
 from ktcp.http.errors import errorResponse
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
+from ktcp.http.forwarded import Forwarding
 from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
@@ -61,7 +62,7 @@ from ktcp.http.message import (
     RequestHead,
     Response,
     Standing,
-    identified,
+    requestsOf,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 from ktcp.interfaces import IDrainable, IRefusingFactory
@@ -162,9 +163,17 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
-        identity = getattr(self.transport, "peerIdentity", None)
-        if identity is not None:
-            self._request = identified(identity)
+        # What Twisted's TLS and ktcp's have, and no other transport.
+        isSecure = hasattr(self.transport, "getPeerCertificate")
+        forwarding = self.factory.forwarding
+        if forwarding is not None:
+            host = getattr(self.transport.getPeer(), "host", None)
+            # Whoever may write to a UNIX socket's file is trusted.
+            if host is not None and host not in forwarding.trusted:
+                forwarding = None
+        if isSecure or forwarding is not None:
+            identity = getattr(self.transport, "peerIdentity", None)
+            self._request = requestsOf(identity, isSecure, forwarding)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -918,6 +927,7 @@ class HTTPFactory(Factory):
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
         compress: Compression | bool = False,
+        forwarding: Forwarding | None = None,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
@@ -930,6 +940,8 @@ class HTTPFactory(Factory):
             L{ktcp.endpoint.admission}.
         @param compress: Compress what the handler answers.  Not where it says
             back what it was asked beside a secret, or size tells that (BREACH).
+        @param forwarding: Reads the headers of proxies that are trusted; if not
+            given, none is.
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
         @raise ValueError: The Server header would split, or a number is not
@@ -943,6 +955,7 @@ class HTTPFactory(Factory):
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
+        self.forwarding = forwarding
         self.door = Door(limits)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
@@ -1005,6 +1018,7 @@ class HTTPFactory(Factory):
                 limits=replace(limits, requests=1, headTime=briefly, stall=briefly),
                 server=self._server,
                 accessLog=self.accessLog,
+                forwarding=self.forwarding,
                 connections=None,
                 clientConnections=None,
                 reactor=self._reactor,

@@ -41,6 +41,8 @@ setup(
             *COMPRESS,
             "pyhamcrest",
             "hypothesis",
+            # With the schemas of Kubernetes, so that nothing is fetched.
+            "kubernetes-validate",
             "mypy",
             "mypy-zope",
             "ruff",

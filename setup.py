@@ -60,6 +60,8 @@ setup(
             # python-pcapng of the files that ktcp capture writes.
             *("matplotlib", "numpy", "prometheus-client", "python-pcapng"),
             *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # With the schemas of Kubernetes, so that nothing is fetched.
+            "kubernetes-validate",
         ],
         "docs": ["sphinx", "furo"],
         "bench": [],

@@ -77,6 +77,14 @@ PROXY = (
         "CIDR",
         repeatable=True,
     ),
+    Parameter(
+        "proxy-headers",
+        "Which headers trusted proxies write: x-forwarded (-For, -Proto, -Host), as HAProxy and "
+        "nginx do, or forwarded (RFC 7239).  The others are the client's, and are not read.",
+        "x-forwarded",
+        parameters.oneOf("x-forwarded", "forwarded"),
+        "KIND",
+    ),
 )
 
 
@@ -87,6 +95,8 @@ def contradiction(options: Mapping[str, Any], asked: Sequence[str]) -> str | Non
     @param options: All of them.
     @param asked: The options that ask for a TLS port, as users know them.
     """
+    if options["proxy-headers"] != "x-forwarded" and not options["proxy-trust"]:
+        return "--proxy-headers: nobody's are read; give --proxy-trust too"
     if options["proxy-protocol"] and not options["proxy-trust"]:
         return "--proxy-protocol: trusts nobody; give --proxy-trust too"
     certs, keys = options["tls-cert"], options["tls-key"]

@@ -8,8 +8,9 @@ C{twisted/plugins/}; ktcp's own protocols come in the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from typing import Any
 
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
@@ -30,12 +31,16 @@ class Context:
         to be opened again, such as logs; a plugin appends its own.
     @ivar user: Who will serve, where that is not who starts; such files are to
         be opened with L{ktcp.privileges.acting} as that user.
+    @ivar proxies: Networks of proxies that are trusted (C{--proxy-trust}).
+    @ivar proxyHeaders: Which headers they write (C{--proxy-headers}).
     """
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
     counters: Counters | None = field(default=None, compare=False)
     user: User | None = None
+    proxies: Sequence[IPv4Network | IPv6Network] = ()
+    proxyHeaders: str = "x-forwarded"
 
 
 class IRefusingFactory(Interface):

@@ -187,9 +187,16 @@ def assemble(
     """
     listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
-    context = Context(reactor, counters=counters, user=userOf(options.parent or {}))
+    context = Context(
+        reactor,
+        counters=counters,
+        user=userOf(options.parent or {}),
+        proxies=tuple(options["proxy-trust"]),
+        proxyHeaders=options["proxy-headers"],
+    )
     if options["proxy-protocol"]:
-        from ktcp.endpoint.proxied import ProxiedReactor, Trust
+        from ktcp.endpoint.proxied import ProxiedReactor
+        from ktcp.endpoint.proxy import Trust
 
         trust = Trust(options["proxy-trust"])
         listening = ProxiedReactor(listening, trust, counters.turnedAway)

@@ -18,6 +18,7 @@ import h11
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import (
+    IAddress,
     IHalfCloseableProtocol,
     IProtocolFactory,
     ITCPTransport,
@@ -42,8 +43,8 @@ class MemoryTransport(StringTransport):
     @ivar aborted: The server has reset the connection.
     """
 
-    def __init__(self) -> None:
-        super().__init__(HOST, PEER)
+    def __init__(self, peer: IAddress = PEER) -> None:
+        super().__init__(HOST, peer)
         self.finished = False
         self.aborted = False
 
@@ -92,10 +93,13 @@ class MemoryConnection:
     @ivar transport: The server's L{MemoryTransport}.
     """
 
-    def __init__(self, factory: IProtocolFactory) -> None:
-        protocol: Any = factory.buildProtocol(PEER)
+    def __init__(self, factory: IProtocolFactory, peer: IAddress = PEER) -> None:
+        """
+        @param peer: The client's address.
+        """
+        protocol: Any = factory.buildProtocol(peer)
         self.protocol = protocol
-        self.transport = MemoryTransport()
+        self.transport = MemoryTransport(peer)
         self._lost = False
         self.protocol.makeConnection(self.transport)
 

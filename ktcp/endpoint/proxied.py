@@ -14,8 +14,7 @@ From somebody who is not trusted nothing is taken at all.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
@@ -26,7 +25,7 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
-from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, parse
+from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, Trust, parse
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.endpoint.transport import WriteThroughServer, handOver
@@ -34,27 +33,6 @@ from ktcp.endpoint.transport import WriteThroughServer, handOver
 # Seconds in which the header must have come.  A balancer sends it at once, but
 # the segment may be lost: TCP sends it again after 1, 3 and 7 seconds (RFC 6298).
 HEADER_TIME = 5.0
-
-
-class Trust:
-    """
-    Whose word is taken: addresses of proxies.
-    """
-
-    def __init__(self, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
-        self._networks = networks
-
-    def __contains__(self, host: object) -> bool:
-        """
-        @param host: An address; anything else is not trusted.
-        """
-        try:
-            address = ip_address(str(host).partition("%")[0])
-        except ValueError:
-            return False
-        # A listener on :: sees IPv4 as ::ffff:192.0.2.1.
-        mapped = getattr(address, "ipv4_mapped", None)
-        return any((mapped or address) in network for network in self._networks)
 
 
 class Prologue(Protocol):

@@ -5,13 +5,14 @@ The PROXY protocol's header, versions 1 and 2: bytes in, verdict out.
     https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
 
 A load balancer writes it before all else on a connection, to say whose it is.
-Who may say that, and when, is L{ktcp.endpoint.proxied}'s to decide.
+L{Trust} is in whom that is believed; L{ktcp.endpoint.proxied} acts upon both.
 """
 
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -26,6 +27,27 @@ LONGEST_V1 = 107
 # Of version 2, its first 16 bytes, two IPv6 addresses or UNIX paths (216 bytes),
 # and room for what senders add as TLVs: HAProxy's TLS ones take a few hundred.
 LONGEST_V2 = 16 + 2048
+
+
+class Trust:
+    """
+    Whose word is taken: addresses of proxies.
+    """
+
+    def __init__(self, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+        self._networks = networks
+
+    def __contains__(self, host: object) -> bool:
+        """
+        @param host: An address; anything else is not trusted.
+        """
+        try:
+            address = ip_address(str(host).partition("%")[0])
+        except ValueError:
+            return False
+        # A listener on :: sees IPv4 as ::ffff:192.0.2.1.
+        mapped = getattr(address, "ipv4_mapped", None)
+        return any((mapped or address) in network for network in self._networks)
 
 
 class BadHeader(Exception):

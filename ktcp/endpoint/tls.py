@@ -5,7 +5,8 @@ TLS on fast sockets: OpenSSL reads from the socket and writes to it by itself.
 Twisted's TLS is a protocol between transport and protocol, with two buffers of
 OpenSSL's between them: some ten calls for each read or write.  Here the
 transport has OpenSSL where others have C{recv} and C{send}, one call each, and
-a write is one record as long as it fits into one.
+a write is one record as long as it fits into one: three times as fast as on
+C{ssl:} (bench/macro, row C{tls}).
 
 The protocol is built when the handshake is done: before that, there is nobody
 to talk to, and who it is (C{transport.peerIdentity}) is not known.

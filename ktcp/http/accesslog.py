@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.logger import Logger
 
+from ktcp.http.forwarded import Forwarding
 from ktcp.http.message import Headers, Request, RequestHead, Response
 
 _log = Logger()
@@ -76,7 +77,7 @@ class Format(Protocol):
         @return: A time of day, from seconds since the epoch.
         """
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         @return: The client's address.
         """
@@ -137,12 +138,11 @@ class Combined:
         month = "JanFebMarAprMayJunJulAugSepOctNovDec"[when.tm_mon * 3 - 3 : when.tm_mon * 3]
         return strftime(f"%d/{month}/%Y:%H:%M:%S +0000", when).encode()
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         See L{Format.peer}.
         """
-        host: str = getattr(address, "host", "-")
-        return host.encode("ascii", "backslashreplace")
+        return (host or "-").encode("ascii", "backslashreplace")
 
     def request(self, head: RequestHead | None) -> _Parts:
         """
@@ -204,11 +204,11 @@ class JSONLines:
         """
         return strftime("%Y-%m-%dT%H:%M:%SZ", gmtime(seconds)).encode()
 
-    def peer(self, address: Any) -> bytes:
+    def peer(self, host: str | None) -> bytes:
         """
         See L{Format.peer}.
         """
-        return _quoted(getattr(address, "host", None))
+        return _quoted(host)
 
     def request(self, head: RequestHead | None) -> _Parts:
         """
@@ -457,22 +457,25 @@ class Recorder:
     head, and the same answer on the same Date, make the same line again.
 
     @ivar isTimed: Lines tell how long the handler took.
+    @ivar forwarding: Who to believe the client's address of, other than the peer.
     """
 
     __slots__ = (
+        "_address",
         "_answer",
         "_began",
         "_body",
+        "_client",
         "_clock",
         "_date",
         "_head",
         "_line",
         "_log",
         "_parts",
-        "_peer",
         "_sent",
         "_status",
         "_waiting",
+        "forwarding",
         "isTimed",
     )
 
@@ -480,8 +483,10 @@ class Recorder:
         self._log = log
         self._clock = log.clock
         self.isTimed = log.format.isTimed
+        self.forwarding: Forwarding | None = None
         # For this connection.
-        self._peer: bytes | None = None
+        self._address: Any = None
+        self._client: bytes | None = None
         # For the request whose answer is waited for, or on its way.
         self._waiting: RequestHead | None = None
         self._began = 0.0
@@ -511,8 +516,7 @@ class Recorder:
         A request was not answered at once.
         """
         self._waiting = head
-        if self._peer is None:
-            self._peer = self._log.format.peer(peer)
+        self._address = peer
 
     def again(self, head: RequestHead, peer: Any, response: Response, date: bytes) -> None:
         """
@@ -539,8 +543,7 @@ class Recorder:
             self._answer = response.head
             self._date = date
             self._body = body = response.body
-            if self._peer is None:
-                self._peer = log.format.peer(peer)
+            self._address = peer
             sent = 0 if head.method == b"HEAD" else len(body)
             self._compose(head, response.status, sent, True)
         line = self._line
@@ -579,7 +582,7 @@ class Recorder:
         """
         What came could not be read, or not to its end, and was answered so.
         """
-        self._peer = self._log.format.peer(peer)
+        self._address = peer
         self._finish(head, status, sent, True)
 
     def _finish(self, head: RequestHead | None, status: int, sent: int, complete: bool) -> None:
@@ -597,5 +600,16 @@ class Recorder:
         if head is None or head is not self._head:
             self._head = head
             self._parts = log.format.request(head)
-        assert self._peer is not None
-        self._line = log.format.line(log.moment, self._peer, self._parts, status, sent, complete)
+            if self._client is None or self.forwarding is not None:
+                self._client = log.format.peer(self._tell(head))
+        assert self._client is not None
+        self._line = log.format.line(log.moment, self._client, self._parts, status, sent, complete)
+
+    def _tell(self, head: RequestHead | None) -> str | None:
+        """
+        @return: The client's address, as L{Request.client} has it.
+        """
+        told = None
+        if self.forwarding is not None and head is not None:
+            told = self.forwarding.read(head.headers).client
+        return told or getattr(self._address, "host", None)

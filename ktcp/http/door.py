@@ -250,11 +250,14 @@ def _checkHost(pairs: list[_Pair], version: bytes) -> None:
     if not hosts:
         if version == b"1.1":
             raise BadRequest("The Host header is missing.")
-    elif not _isHost(hosts[0]):
+    elif not isHost(hosts[0]):
         raise BadRequest("The Host header is not a host.")
 
 
-def _isHost(value: bytes) -> bool:
+def isHost(value: bytes) -> bool:
+    """
+    Whether a value is one of Host.
+    """
     match = _HOST.fullmatch(value)
     if match is None:
         return False
@@ -280,7 +283,7 @@ def _checkTarget(method: bytes, target: bytes) -> None:
             raise BadRequest("The target * goes with OPTIONS only.")
     else:
         match = _ABSOLUTE.fullmatch(target)
-        if match is None or not _isHost(match[1]):
+        if match is None or not isHost(match[1]):
             raise BadRequest("The target is neither a path nor an http URL.")
 
 

@@ -14,6 +14,7 @@ from ktcp.privileges import acting
 
 if TYPE_CHECKING:
     from ktcp.http.accesslog import AccessLog
+    from ktcp.http.forwarded import Forwarding
     from ktcp.http.protocol import Handler, HTTPFactory
     from ktcp.interfaces import Context
 
@@ -61,12 +62,22 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         limits=limitsOf(parameters),
         server=_server(parameters),
         accessLog=_accessLog(parameters, context),
+        forwarding=_forwarding(context),
         # The service counts those of all protocols.
         connections=None,
         clientConnections=None,
         counters=context.counters,
         reactor=context.reactor,
     )
+
+
+def _forwarding(context: Context) -> Forwarding | None:
+    if not context.proxies:
+        return None
+    from ktcp.endpoint.proxy import Trust
+    from ktcp.http.forwarded import Forwarding
+
+    return Forwarding(Trust(context.proxies), context.proxyHeaders)
 
 
 # Parameters that say nothing without the root.

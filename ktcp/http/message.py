@@ -18,6 +18,7 @@ from ktcp.counters import UNREAD, statusColumn
 
 if TYPE_CHECKING:
     from ktcp.http.flow import RequestBody
+    from ktcp.http.forwarded import Forwarding
     from ktcp.tls import PeerIdentity
 
 Text: TypeAlias = "str | bytes"
@@ -246,18 +247,23 @@ class Request:
     One request, as a handler gets it.
 
     @ivar head: The L{RequestHead}.
-    @ivar peer: The client's address, an C{IAddress}.
+    @ivar peer: The address of who is connected, an C{IAddress}: the client, or a
+        proxy that passes its requests on; see L{client}.
     @cvar peerIdentity: Who the client is, by its verified certificate, a
         L{ktcp.tls.PeerIdentity}; L{None} where none was asked for.
+    @cvar isSecure: The connection is over TLS.
+    @cvar forwarding: Reads what the peer, a trusted proxy, says in headers.
     @ivar body: The body, a L{RequestBody}: C{await request.body.read()}, or
         C{async for chunk in request.body}.
     """
 
     __slots__ = ("body", "head", "peer")
 
-    # Of the class, for most connections have none, and a slot costs each request;
-    # those that do have a class of their own (L{identified}).
+    # Of the class, for they are the connection's, and a slot costs each request;
+    # connections with others have a class of their own (L{requestsOf}).
     peerIdentity: PeerIdentity | None = None
+    isSecure = False
+    forwarding: Forwarding | None = None
 
     def __init__(self, head: RequestHead, peer: Any, body: RequestBody) -> None:
         self.head = head
@@ -292,15 +298,51 @@ class Request:
         """
         return self.head.headers
 
+    @property
+    def client(self) -> str | None:
+        """
+        The address of the client: the peer's, or what a trusted proxy says;
+        L{None} where there is none, as on a UNIX socket.
+        """
+        told = self.forwarding and self.forwarding.read(self.headers).client
+        return told or getattr(self.peer, "host", None)
+
+    @property
+    def scheme(self) -> bytes:
+        """
+        C{b"http"} or C{b"https"}: of the connection, or of that of the client to
+        a trusted proxy.  An absolute target's is what somebody wrote.
+        """
+        told = self.forwarding and self.forwarding.read(self.headers).scheme
+        return told or (b"https" if self.isSecure else b"http")
+
+    @property
+    def host(self) -> bytes:
+        """
+        The host, perhaps with a port, that the client asked: an absolute target's
+        before Host (RFC 9112, 3.2.2), and before both what a trusted proxy says.
+        Empty if there is none, as HTTP/1.0 allows.
+        """
+        told = self.forwarding and self.forwarding.read(self.headers).host
+        if told:
+            return told
+        if b"://" in self.target[:8]:
+            return re.split(rb"[/?]", self.target.partition(b"://")[2], maxsplit=1)[0]
+        return self.headers.get(b"host", b"") or b""
+
     def __repr__(self) -> str:
         return f"<Request {self.method!r} {self.target!r} from {self.peer}>"
 
 
-def identified(identity: PeerIdentity) -> type[Request]:
+@lru_cache(maxsize=16)
+def requestsOf(
+    identity: PeerIdentity | None, isSecure: bool, forwarding: Forwarding | None
+) -> type[Request]:
     """
-    Make the class of a connection's requests, whose client is known.
+    Make the class of a connection's requests.
     """
-    return type("Request", (Request,), {"__slots__": (), "peerIdentity": identity})
+    attributes = {"peerIdentity": identity, "isSecure": isSecure, "forwarding": forwarding}
+    return type("Request", (Request,), {"__slots__": (), **attributes})
 
 
 Trailers: TypeAlias = "HeadersLike | Callable[[], HeadersLike] | None"

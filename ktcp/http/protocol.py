@@ -60,6 +60,7 @@ from ktcp.http.deadlines import Wheel
 from ktcp.http.door import Door
 from ktcp.http.errors import errorResponse
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
+from ktcp.http.forwarded import Forwarding
 from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
@@ -71,7 +72,7 @@ from ktcp.http.message import (
     RequestHead,
     Response,
     Standing,
-    identified,
+    requestsOf,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
 from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
@@ -176,9 +177,19 @@ class HTTPProtocol(Protocol):
         """
         Be told when the client does not take what is sent.
         """
-        identity = getattr(self.transport, "peerIdentity", None)
-        if identity is not None:
-            self._request = identified(identity)
+        # What Twisted's TLS and ktcp's have, and no other transport.
+        isSecure = hasattr(self.transport, "getPeerCertificate")
+        forwarding = self.factory.forwarding
+        if forwarding is not None:
+            host = getattr(self.transport.getPeer(), "host", None)
+            # Whoever may write to a UNIX socket's file is trusted.
+            if host is not None and host not in forwarding.trusted:
+                forwarding = None
+        if self._record is not None:
+            self._record.forwarding = forwarding
+        if isSecure or forwarding is not None:
+            identity = getattr(self.transport, "peerIdentity", None)
+            self._request = requestsOf(identity, isSecure, forwarding)
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -1034,6 +1045,7 @@ class HTTPFactory(Factory):
         clientConnections: int | None = CLIENT_CONNECTIONS,
         counters: Counters | None = None,
         compress: Compression | bool = False,
+        forwarding: Forwarding | None = None,
         reactor: IReactorTime | None = None,
     ) -> None:
         """
@@ -1048,6 +1060,8 @@ class HTTPFactory(Factory):
             C{attach} it to the reactor.
         @param compress: Compress what the handler answers.  Not where it says
             back what it was asked beside a secret, or size tells that (BREACH).
+        @param forwarding: Reads the headers of proxies that are trusted; if not
+            given, none is.
         @param reactor: Gives the time for deadlines; if not given, the global
             reactor, which is imported when one is first needed.
         @raise ValueError: The Server header would split, or a number is not
@@ -1062,6 +1076,7 @@ class HTTPFactory(Factory):
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
         self.counters = counters
+        self.forwarding = forwarding
         self.door = Door(limits, counters=counters)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
@@ -1125,6 +1140,7 @@ class HTTPFactory(Factory):
                 server=self._server,
                 accessLog=self.accessLog,
                 counters=self.counters,
+                forwarding=self.forwarding,
                 connections=None,
                 clientConnections=None,
                 reactor=self._reactor,

@@ -19,10 +19,11 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
-from twisted.trial.unittest import SynchronousTestCase, TestCase
+from twisted.trial.unittest import TestCase
 
 from ktcp.echo import EchoProtocol
-from ktcp.endpoint.proxied import HEADER_TIME, ProxiedReactor, Trust
+from ktcp.endpoint.proxied import HEADER_TIME, ProxiedReactor
+from ktcp.endpoint.proxy import Trust
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.tls import TLSFactory
 from ktcp.test.support import AwaitedClock, stopAfter
@@ -46,29 +47,6 @@ class Telling(EchoProtocol):
         super().connectionMade()
         host = getattr(self.transport.getPeer(), "host", "nobody")
         self.transport.write(f"{host}\n".encode())
-
-
-class TrustTests(SynchronousTestCase):
-    """
-    L{Trust}.
-    """
-
-    def test_contains(self) -> None:
-        """
-        Addresses of the networks are trusted, mapped ones too; names are not.
-        """
-        trust = Trust([ip_network("10.0.0.0/8"), ip_network("::1")])
-        for host, expected in {
-            "10.1.2.3": True,
-            "::ffff:10.1.2.3": True,
-            "::1": True,
-            "::1%lo": True,
-            "11.0.0.1": False,
-            "::2": False,
-            "localhost": False,
-            None: False,
-        }.items():
-            self.assertEqual(host in trust, expected, host)
 
 
 class ListenerTests(TestCase):

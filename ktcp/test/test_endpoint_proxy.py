@@ -5,14 +5,14 @@ Tests for L{ktcp.endpoint.proxy}: bytes.
 from __future__ import annotations
 
 import struct
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.endpoint.proxy import LONGEST_V1, BadHeader, Header, parse
+from ktcp.endpoint.proxy import LONGEST_V1, BadHeader, Header, Trust, parse
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 FOUR = struct.pack("!4s4sHH", bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]), 1024, 80)
@@ -131,3 +131,26 @@ class ParseTests(SynchronousTestCase):
         first, second = parse(line), parse(binary)
         assert first is not None and second is not None
         self.assertEqual(first[1:], second[1:])
+
+
+class TrustTests(SynchronousTestCase):
+    """
+    L{Trust}.
+    """
+
+    def test_contains(self) -> None:
+        """
+        Addresses of the networks are trusted, mapped ones too; names are not.
+        """
+        trust = Trust([ip_network("10.0.0.0/8"), ip_network("::1")])
+        for host, expected in {
+            "10.1.2.3": True,
+            "::ffff:10.1.2.3": True,
+            "::1": True,
+            "::1%lo": True,
+            "11.0.0.1": False,
+            "::2": False,
+            "localhost": False,
+            None: False,
+        }.items():
+            self.assertEqual(host in trust, expected, host)

@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import globalLogPublisher
@@ -161,12 +160,8 @@ class CombinedTests(Harness):
         Every kind of address makes one field.
         """
         form = FORMATS["combined"]()
-        for address, text in (
-            (IPv6Address("TCP", "::1", 1), b"::1"),
-            (UNIXAddress(b"/a b"), b"-"),
-            (None, b"-"),
-        ):
-            self.assertEqual(form.peer(address), text)
+        for host, text in (("::1", b"::1"), ("/a\xe9", b"/a\\xe9"), (None, b"-")):
+            self.assertEqual(form.peer(host), text)
 
     def test_months(self) -> None:
         """

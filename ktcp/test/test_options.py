@@ -64,6 +64,7 @@ class OptionsTests(SynchronousTestCase):
                 "tls-handshake-time": 10.0,
                 "proxy-protocol": False,
                 "proxy-trust": [],
+                "proxy-headers": "x-forwarded",
                 "http-tls-port": None,
                 "echo-tls-port": None,
                 "discard-tls-port": None,

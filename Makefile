@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: run check lint types test docs screenshots dist-check check-oldest bench clean
+.PHONY: run check lint types test docs screenshots dist-check check-oldest bench plot docs-lab clean
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -37,11 +37,12 @@ screenshots: $(VENV)/check.stamp
 	$(BIN)/python docs/screenshots.py
 
 # Once in the order of names and once shuffled: a test that leans on another fails in one of the two.
+# On all processors: the tests wait for children and clients most of the time.
 # The closing lines are those of the second run, or of the one that failed.
 test: $(VENV)/check.stamp
 	@status=0; \
 	for order in "" --random=0; do \
-	  $(TRIAL) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
+	  $(TRIAL) --jobs $$(nproc) $$order ktcp bench.macro.test_compare bench.macro.test_attack 2>&1 | tee $(VENV)/trial.log || { status=$$?; break; }; \
 	done; \
 	awk -f .ci/summary.awk $(VENV)/trial.log; exit $$status
 
@@ -61,6 +62,21 @@ bench:
 	@name=bench/results/$$(date +%F)-$$(git rev-parse --short HEAD); \
 	bench/macro/compare --json $$name.json --png $$name.png $(ARGS); \
 	echo "into README.md: python3 -m bench.macro.readme $$name.json"
+
+# kecho's picture, and throughput against concurrency, into docs/images; under four minutes.
+plot:
+	PYTHON=$(PYTHON) bench/install
+	PYTHONPATH=. .venv-bench/bin/python -m bench.macro.plot docs/images $(ARGS)
+
+# The traces in docs/, as root where tracefs is mounted; each has the command it came of.
+# Those of docs/images are from `make screenshots` and `make plot`.
+docs-lab: $(VENV)/check.stamp
+	$(BIN)/ktcp trace run > docs/explain/one-connection.txt
+	$(BIN)/ktcp trace run --http > docs/explain/one-request.txt
+	@folder=$$(mktemp -d); ktcp=$$(realpath $(BIN))/ktcp; docs=$$PWD/docs; set -ex; cd $$folder; \
+	$$ktcp trace run --http -n 10 -o closing > /dev/null; \
+	$$ktcp trace run --http --requests 10 -o alive > /dev/null; \
+	$$ktcp trace diff closing alive > $$docs/howto/trace-diff.txt; rm -r $$folder
 
 clean:
 	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache

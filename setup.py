@@ -15,6 +15,8 @@ assert VERSION is not None
 # What makes the codings br and zstd; gzip is Python's own.
 COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
 
+LOAD = ["hdrhistogram", "rich"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -27,7 +29,17 @@ setup(
     package_dir={"": "."},
     packages=find_packages(include=["ktcp", "ktcp.*"]),
     py_modules=["twisted.plugins.ktcp_plugin"],
-    package_data={"ktcp": ["py.typed"]},
+    package_data={
+        "ktcp": ["py.typed"],
+        "ktcp.admin": ["dashboard.*"],
+        "ktcp.trace": ["page.*"],
+    },
+    entry_points={
+        "console_scripts": [
+            "ktcp = ktcp.trace.__main__:main",
+            "ktcp-load = ktcp.load.__main__:main",
+        ]
+    },
     zip_safe=False,
     install_requires=[
         "twisted>=24.7",
@@ -36,18 +48,20 @@ setup(
         "pyopenssl",
     ],
     extras_require={
+        "admin": ["prometheus-client"],
         "compress": COMPRESS,
+        # A load generator that draws: the curve on a terminal, and --png.
+        "load": LOAD,
+        "plot": ["matplotlib"],
         "test": [
             *COMPRESS,
-            "pyhamcrest",
-            "hypothesis",
+            *LOAD,
+            # matplotlib for ktcp-load's pictures, numpy as the judge of its statistics, and
+            # python-pcapng of the files that ktcp capture writes.
+            *("matplotlib", "numpy", "prometheus-client", "python-pcapng"),
+            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
             # With the schemas of Kubernetes, so that nothing is fetched.
             "kubernetes-validate",
-            "mypy",
-            "mypy-zope",
-            "ruff",
-            "build",
-            "towncrier",
         ],
         "docs": ["sphinx", "furo"],
         "bench": [],

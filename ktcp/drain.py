@@ -80,8 +80,15 @@ class Drain:
         """
         @return: The protocols that have a connection.
         """
-        return [
-            protocol
-            for protocol in list(self._connections)
-            if getattr(protocol.transport, "connected", protocol.transport is not None)
-        ]
+        return [each for each in list(self._connections) if _isOpen(each.transport)]
+
+
+def _isOpen(transport: Any) -> bool:
+    """
+    Whether a transport has a connection.
+
+    A wrapper of another, as TLS and PROXY are, is C{connected} for ever, being a
+    protocol; but C{disconnected} it has from what it wraps.
+    """
+    isConnected = bool(getattr(transport, "connected", transport is not None))
+    return isConnected and not getattr(transport, "disconnected", False)

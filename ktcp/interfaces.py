@@ -16,6 +16,9 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from zope.interface import Attribute, Interface
 
+from ktcp.counters import Counters
+from ktcp.privileges import User
+
 
 @dataclass(frozen=True)
 class Context:
@@ -23,14 +26,19 @@ class Context:
     What a protocol plugin may use of the process it is served in.
 
     @ivar reactor: The reactor that runs the service; never import another.
+    @ivar counters: Where the process counts, for a protocol that has something to add.
     @ivar reopening: Called, each, when files that may have been moved away are
         to be opened again, such as logs; a plugin appends its own.
+    @ivar user: Who will serve, where that is not who starts; such files are to
+        be opened with L{ktcp.privileges.acting} as that user.
     @ivar proxies: Networks of proxies that are trusted (C{--proxy-trust}).
     @ivar proxyHeaders: Which headers they write (C{--proxy-headers}).
     """
 
     reactor: Any
     reopening: list[Callable[[], None]] = field(default_factory=list, compare=False)
+    counters: Counters | None = field(default=None, compare=False)
+    user: User | None = None
     proxies: Sequence[IPv4Network | IPv6Network] = ()
     proxyHeaders: str = "x-forwarded"
 
@@ -47,6 +55,17 @@ class IRefusingFactory(Interface):
 
         @return: A protocol that says so and closes within seconds, whatever its
             client does; L{None}: the connection is to be closed.
+        """
+
+
+class IDescribed(Interface):
+    """
+    A protocol that can say where it stands, to C{/connections} of the admin plane.
+    """
+
+    def describe() -> Mapping[str, object]:
+        """
+        What JSON can say: C{state}, one word, and what else there is to say.
         """
 
 

@@ -23,6 +23,7 @@ from twisted.python import usage
 from ktcp import __version__, edge, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
+from ktcp.endpoint.buffers import CEILING
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.logs import FORMATS
@@ -106,6 +107,39 @@ SERVICE = (
         CLIENT_CONNECTIONS,
         parameters.integerBetween(1, 2**31 - 1),
         "COUNT",
+    ),
+    Parameter(
+        "admin-port",
+        "The TCP port on 127.0.0.1 for metrics, health and the dashboard; 8082 is what the "
+        "documentation takes.",
+        None,
+        parameters.port,
+        "PORT",
+    ),
+    Parameter(
+        "admin",
+        "Where to serve those as well or instead, such as unix:/run/ktcp-admin.sock.",
+        (),
+        str,
+        "ENDPOINT",
+        repeatable=True,
+    ),
+    Parameter(
+        "admin-token-file",
+        "A file whose first line who asks must know; needed where others than this machine "
+        "reach the admin plane.",
+        None,
+        str,
+        "FILE",
+    ),
+    Parameter(
+        "limit-buffers",
+        "Bytes that wait in memory in all, of each worker: of answers that clients do not read, "
+        "and of requests that are not wanted yet.  Beyond, connections are reset, those first "
+        "that have been stuck for longest.",
+        CEILING,
+        parameters.integerBetween(1, 2**50),
+        "BYTES",
     ),
     Parameter(
         "drain-delay",
@@ -241,6 +275,10 @@ class BaseOptions(usage.Options):
                     )
         if self["bound"] and self["workers"] is None:
             raise usage.UsageError("--bound: binds workers; give --workers too")
+        if self["admin-token-file"] is not None and not self.hasPlane():
+            raise usage.UsageError(
+                "--admin-token-file: is about the admin plane; give --admin-port or --admin too"
+            )
         over = [f"{plugin.name}-tls-port" for plugin in self.served()]
         wrong = edge.contradiction(self, [called(name) for name in over if self[name] is not None])
         if wrong is not None:
@@ -250,6 +288,12 @@ class BaseOptions(usage.Options):
             raise usage.UsageError(
                 f"nothing to serve; give at least one of {asking or 'no protocols'}"
             )
+
+    def hasPlane(self) -> bool:
+        """
+        Whether the admin plane is asked for.
+        """
+        return bool(self["admin"]) or self["admin-port"] is not None
 
     def served(self) -> list[IProtocolPlugin]:
         """

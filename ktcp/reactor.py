@@ -27,12 +27,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from select import EPOLLIN
 from threading import get_ident
-from time import monotonic
+from time import monotonic, perf_counter
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
 from twisted.python import context, log
 from twisted.python.failure import Failure
+
+from ktcp.counters import Counters
 
 # Events taken in one turn.  EPollReactor asks for as many as it has
 # descriptors, and allocates for that many, each time; with this bound, timers
@@ -104,7 +106,10 @@ class KTCPReactor(EPollReactor):
 
     @ivar atEndOfTurn: Functions to call at the end of this turn.  They must not
         raise.  Outside of L{doPoll} nothing is to be added.
+    @ivar counters: What connections are counted in, if they are.
     """
+
+    counters: Counters | None = None
 
     def __init__(self) -> None:
         """
@@ -128,9 +133,15 @@ class KTCPReactor(EPollReactor):
 
         @param timeout: In seconds; L{None} waits for as long as it takes.
         """
+        counters = self.counters
+        if counters is not None:
+            # What timers and other callers have counted.
+            counters.fold()
         # An interrupted wait is resumed by Python itself (PEP 475); signals
         # reach the reactor through its waker.
         events = self._poller.poll(timeout, MAX_EVENTS)
+        if counters is not None:
+            counters.began = perf_counter()
         selectables = self._selectables
         logContext = self._logContext
         atEndOfTurn = self.atEndOfTurn
@@ -170,6 +181,9 @@ class KTCPReactor(EPollReactor):
         """
         Call who waits for it.
         """
+        if self.counters is not None:
+            # Before the answers: who has one was counted.
+            self.counters.fold()
         # The list stays the same one, and may grow meanwhile.
         for function in self.atEndOfTurn:
             function()

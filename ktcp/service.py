@@ -29,14 +29,15 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
+from time import monotonic
 from types import FrameType
-from typing import Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from twisted.application.service import IService, MultiService, Service
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
+from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError, ReactorNotRunning
 from twisted.internet.interfaces import (
     IAddress,
@@ -54,17 +55,25 @@ from zope.interface import alsoProvides, implementer
 
 from ktcp import edge
 from ktcp import options as commandLine
+from ktcp.counters import Census, Counters, Layout, Snapshot
+from ktcp.dmesg import Counting, reportCounters
 from ktcp.drain import Drain
-from ktcp.endpoint.admission import Admission, makeRoom
+from ktcp.endpoint.admission import Admission, Room, makeRoom
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin, IRefusingFactory
 from ktcp.logs import observing
 from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.privileges import userOf
 from ktcp.supervisor import Supervisor
+from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import STOP_WITHIN, Team
+
+if TYPE_CHECKING:
+    from ktcp.admin.service import Plane
 
 _log = Logger()
 
@@ -113,10 +122,21 @@ def makeService(options: BaseOptions) -> IService:
     from twisted.internet import reactor
 
     supervisor = Supervisor(os.environ, reactor)
-    # For the workers, too, which inherit it.
-    makeRoom(options["limit-connections"])
+    # Of each worker; they do the same.
+    room = makeRoom(options["limit-connections"])
+    reactor.callWhenRunning(_sayRoom, room, options["limit-connections"])
     if options["workers"] is None:
-        service = assemble(options, reactor)
+        counters = Counters(layoutFor(options))
+        service = assemble(options, reactor, counters=counters)
+        reportCounters(reactor, counters.snapshot)
+        addPlane(
+            options,
+            reactor,
+            service,
+            counters.snapshot,
+            dict,
+            lambda most: succeed([service.inventory(most)]),
+        )
         reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
     else:
         service = assembleTeam(options, reactor)
@@ -135,18 +155,25 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
     size = options["workers"]
     cores = sorted(os.sched_getaffinity(0)) if options["bound"] else ()
     opening = OpeningReactor(reactor, size)
-    root = assemble(options, reactor, opening)
+    ledger = Ledger(layoutFor(options))
+    root = assemble(options, reactor, opening, counters=ledger.own)
+    reportCounters(reactor, ledger.snapshot)
     # The last to start, when every listener is open.
-    spawner = Spawner(reactor, opening, options.arguments, size, cores)
+    spawner = Spawner(reactor, opening, ledger, options.arguments, size, cores)
     team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
+    addPlane(options, reactor, root, ledger.snapshot, ledger.workers, spawner.connections)
     reactor.callWhenRunning(reloadOnSignal, reactor, root, team)
     reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
     return root
 
 
 def assemble(
-    options: BaseOptions, reactor: Any, listening: Any = None, announce: bool = True
+    options: BaseOptions,
+    reactor: Any,
+    listening: Any = None,
+    announce: bool = True,
+    counters: Counters | None = None,
 ) -> KtcpService:
     """
     Connect what was asked for: a factory for each protocol, which all of its
@@ -155,24 +182,37 @@ def assemble(
     @param listening: What the endpoints are given for a reactor, if it is not
         the one that serves: one of L{ktcp.workers.sockets}.
     @param announce: Say where the listeners are.
+    @param counters: Where to count, with the layout of L{layoutFor}; if not given, in
+        memory of this process.
     """
     listening = listening or reactor
+    counters = counters or Counters(layoutFor(options))
+    context = Context(
+        reactor,
+        counters=counters,
+        user=userOf(options.parent or {}),
+        proxies=tuple(options["proxy-trust"]),
+        proxyHeaders=options["proxy-headers"],
+    )
     if options["proxy-protocol"]:
         from ktcp.endpoint.proxied import ProxiedReactor
         from ktcp.endpoint.proxy import Trust
 
-        listening = ProxiedReactor(listening, Trust(options["proxy-trust"]))
-    context = Context(
-        reactor, proxies=tuple(options["proxy-trust"]), proxyHeaders=options["proxy-headers"]
-    )
+        trust = Trust(options["proxy-trust"])
+        listening = ProxiedReactor(listening, trust, counters.turnedAway)
     root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
-    overTLS = _overTLS(options, context)
+    overTLS = _overTLS(options, context, counters.turnedAway)
+    BUFFERS.bound(options["limit-buffers"], reactor)
     # One for all: what it saves, descriptors and memory, they share.
-    admission = Admission(options["limit-connections"], options["limit-client-connections"])
-    for plugin in options.served():
+    room = makeRoom(options["limit-connections"])
+    admission = Admission(
+        room.connections, options["limit-client-connections"], counters, room.refusals
+    )
+    for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
         if factory is not None:
-            protocol = ProtocolService(factory, reactor, options["drain-timeout"], admission)
+            tracking = TrackingFactory(factory, admission, Census(counters, number))
+            protocol = ProtocolService(tracking, reactor, options["drain-timeout"])
             protocol.setServiceParent(root)
             for origin, endpoint in _endpoints(plugin.name, options, listening):
                 listener = Listener(
@@ -189,6 +229,78 @@ def assemble(
     if not root.services:
         raise Refusal("nothing is left to serve")
     return root
+
+
+def addPlane(
+    options: BaseOptions,
+    reactor: Any,
+    root: KtcpService,
+    snapshot: Callable[[], Snapshot],
+    workers: Callable[[], Mapping[int, Snapshot]],
+    connections: Callable[[int], Deferred[Any]],
+) -> None:
+    """
+    Give the service its admin plane, if that is asked for.
+
+    @param snapshot: See, as for the others, L{Facts}.
+    @raise Refusal: Its token is no good, or a string is no endpoint.
+    """
+    if not options.hasPlane():
+        return
+    # Not for everybody who looks at --help.
+    from ktcp.admin.facts import Facts, parametersOf
+    from ktcp.admin.service import Plane, adminFactory, readToken
+
+    path = options["admin-token-file"]
+    token = None if path is None else readToken(path)
+    facts = Facts(
+        snapshot,
+        workers,
+        root.addresses,
+        connections,
+        parametersOf(options),
+        lambda: bool(root.running) and not root.draining,
+    )
+    factory = adminFactory(facts, reactor, token)
+    endpoints: list[tuple[str, IStreamServerEndpoint]] = []
+    port = options["admin-port"]
+    if port is not None:
+        # Twisted's own: what it carries is not counted.
+        endpoint = TCP4ServerEndpoint(reactor, port, interface="127.0.0.1")
+        endpoints.append((f"--admin-port {port}", endpoint))
+    for text in options["admin"]:
+        origin = f"--admin {shown(text)}"
+        endpoints.append((origin, _fromString(origin, text, reactor)))
+
+    def listen(origin: str, endpoint: IStreamServerEndpoint) -> Listener:
+        return Listener("admin", origin, endpoint, factory, reactor)
+
+    root.plane = Plane(endpoints, listen, token is not None)
+
+
+def layoutFor(options: BaseOptions) -> Layout:
+    """
+    What is counted: the same in all processes that have the same options.
+    """
+    return Layout([plugin.name for plugin in options.served()])
+
+
+def _sayRoom(room: Room, wanted: int) -> None:
+    """
+    Say how many connections there may be.
+    """
+    if room.connections < wanted:
+        _log.warn(
+            "ktcp: room for {room.connections} connections, not {wanted}: a process may have "
+            "{room.descriptors} descriptors (ulimit -Hn; systemd: LimitNOFILE)",
+            room=room,
+            wanted=wanted,
+        )
+    else:
+        _log.info(
+            "ktcp: room for {room.connections} connections, in {room.descriptors} descriptors",
+            room=room,
+        )
 
 
 def _makeFactory(
@@ -212,11 +324,12 @@ def _makeFactory(
 
 
 def _overTLS(
-    options: BaseOptions, context: Context
+    options: BaseOptions, context: Context, refused: Callable[[str], None]
 ) -> Callable[[IProtocolFactory], IProtocolFactory]:
     """
     Read the certificates, if any are needed, and see that they are read again.
 
+    @param refused: Told of each handshake that fails.
     @return: Makes a factory's connections be over TLS.
     @raise Refusal: A certificate cannot be used.
     """
@@ -235,7 +348,7 @@ def _overTLS(
             _log.info, "ktcp: --tls-self-signed: sha256 fingerprint={print}", print=print_
         )
     return lambda factory: TLSFactory(
-        factory, certificates, context.reactor, options["tls-handshake-time"]
+        factory, certificates, context.reactor, options["tls-handshake-time"], refused
     )
 
 
@@ -289,6 +402,7 @@ class KtcpService(MultiService):
     All that is served.  If one listener cannot open, none stays open.
 
     @ivar context: What the protocols were given.
+    @ivar plane: The admin plane, if there is one.
     @ivar draining: It has begun to stop: no more is to be sent here.
     @ivar supervisor: Is told what becomes of it.
     """
@@ -303,7 +417,9 @@ class KtcpService(MultiService):
         """
         super().__init__()
         self.context = context
+        self._counting = None if context.counters is None else Counting(context.counters)
         self.draining = False
+        self.plane: Plane | None = None
         self.supervisor = Supervisor({}, context.reactor)
         self._drainTimeout = drainTimeout
         self._drainDelay = drainDelay
@@ -319,7 +435,9 @@ class KtcpService(MultiService):
         """
         Open the listeners that are not open yet: twist only calls this one.
         """
-        self._orNone(super().startService)
+        if self._counting is not None:
+            self._counting.start(self.context.reactor)
+        self._orNone(self._startAll)
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -345,8 +463,43 @@ class KtcpService(MultiService):
         for service in self:
             service.hurry()
 
+    def _startAll(self) -> None:
+        super().startService()
+        if self.plane is not None:
+            self.plane.start()
+
+    def addresses(self) -> Iterator[tuple[str, IAddress]]:
+        """
+        Where each protocol is served.
+        """
+        for protocol in self:
+            if isinstance(protocol, ProtocolService):
+                for listener in protocol:
+                    if listener.address is not None:
+                        yield listener.protocol, listener.address
+
+    def inventory(self, most: int) -> list[Mapping[str, Any]]:
+        """
+        Describe the connections of this process, so many at most.
+        """
+        from ktcp.admin.facts import inventory
+
+        return inventory(self._open(), most)
+
+    def _open(self) -> Iterator[tuple[str, Any, float]]:
+        for protocol in self:
+            if isinstance(protocol, ProtocolService):
+                name = next((listener.protocol for listener in protocol), "")
+                for each, began in list(protocol.factory.connections.items()):
+                    yield name, each, began
+
     def _stopAll(self) -> Deferred[Any]:
+        if self._counting is not None:
+            self._counting.stop()
         stopped: Deferred[Any] = super().stopService()
+        plane = self.plane
+        if plane is not None:
+            stopped.addBoth(lambda _: gatherResults(plane.stop()))
         return stopped
 
     def _orNone(self, start: Callable[[], None]) -> None:
@@ -369,20 +522,13 @@ class ProtocolService(MultiService):
     One protocol: its factory, and a L{Listener} for each of its endpoints.
     """
 
-    def __init__(
-        self,
-        factory: IProtocolFactory,
-        clock: Any,
-        drainTimeout: float = 0.0,
-        admission: Admission | None = None,
-    ) -> None:
+    def __init__(self, factory: TrackingFactory, clock: Any, drainTimeout: float = 0.0) -> None:
         """
         @param drainTimeout: Seconds for which connections may take to end when
             it stops.
-        @param admission: See L{TrackingFactory}.
         """
         super().__init__()
-        self.factory = TrackingFactory(factory, admission)
+        self.factory = factory
         self._drain = Drain(self.factory.connections, clock, drainTimeout)
 
     def stopService(self) -> Deferred[Any]:
@@ -413,15 +559,23 @@ class TrackingFactory:
     end: the memory is weak.
     """
 
-    def __init__(self, wrapped: IProtocolFactory, admission: Admission | None = None) -> None:
+    def __init__(
+        self,
+        wrapped: IProtocolFactory,
+        admission: Admission | None = None,
+        census: Census | None = None,
+    ) -> None:
         """
         @param admission: Lets connections in; if not given, as many as come.
+        @param census: Counts them.
         """
         self.wrapped: Any = wrapped
         self._admission = admission or Admission(None, None)
+        self._census = census
         refusing = IRefusingFactory(wrapped, None)
         self._refuse = None if refusing is None else refusing.buildRefusal
-        self.connections: WeakSet[Any] = WeakSet()
+        # When each began.
+        self.connections: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
 
@@ -455,9 +609,10 @@ class TrackingFactory:
         Have the other factory build a protocol, if there is room for one more
         connection, and remember it.
         """
-        protocol = self._admission.build(addr, self.wrapped.buildProtocol, self._refuse)
+        build = self.wrapped.buildProtocol
+        protocol = self._admission.build(addr, build, self._refuse, self._census)
         if protocol is not None:
-            self.connections.add(protocol)
+            self.connections[protocol] = monotonic()
         return protocol
 
 
@@ -490,6 +645,7 @@ class Listener(Service):
         self.reactor = reactor
         self.announce = announce
         self.listening: Deferred[Any] | None = None
+        self.address: IAddress | None = None
 
     def privilegedStartService(self) -> None:
         """
@@ -539,6 +695,7 @@ class Listener(Service):
         """
         Say where, once it is true that a connection is served.
         """
+        self.address = port.getHost()
         if self.announce:
             fields = {"protocol": self.protocol, **placeOf(port.getHost())}
             if hasattr(self.factory, "certificates"):

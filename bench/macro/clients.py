@@ -17,13 +17,14 @@ import re
 import selectors
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from tempfile import NamedTemporaryFile
 from typing import BinaryIO, Protocol
 
-from bench.macro.peers import MACRO
+from bench.macro.peers import CHECKOUT, MACRO
 from bench.macro.processes import (
     ALL_CORES,
     CLIENT_CORES,
@@ -32,6 +33,7 @@ from bench.macro.processes import (
     Server,
     runClient,
 )
+from ktcp.load.result import Result
 
 # wrk looks whether to stop only every 100 ms, and for the first time after 600.
 SHORTEST_WRK_SECONDS = 0.6
@@ -334,6 +336,80 @@ class Echoload:
             seconds,
         )
         return withCost(parseEchoload(run.output), run)
+
+
+@dataclass(frozen=True)
+class KtcpLoad:
+    """
+    ktcp-load of this checkout, one process.
+
+    @ivar mode: Its subcommand: C{http} or C{echo}.
+    @ivar options: More of its options.
+    """
+
+    mode: str
+    options: tuple[str, ...] = ()
+    body: bytes = b"Hello World!"
+
+    @property
+    def tool(self) -> str:
+        return " ".join(["ktcp-load", self.mode, *self.options])
+
+    def check(self, server: Server) -> None:
+        if self.mode == "http":
+            with conversation(server, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") as stream:
+                readAnswer(stream, self.body)
+
+    def run(self, server: Server, seconds: float, *more: str) -> tuple[Result, ClientRun]:
+        """
+        Run it once.
+
+        @raise ClientFailed: It ended without a result.
+        """
+        target = f"127.0.0.1:{server.port}"
+        if self.mode == "http":
+            # A wrong body is an error: it never counts as an answer.
+            more = ("--expect-regex", f"^{re.escape(self.body.decode())}\\s*$", *more)
+            target = f"http://{target}/"
+        with NamedTemporaryFile(suffix=".json") as file:
+            run = runClient(
+                server,
+                [
+                    *(sys.executable, "-m", "ktcp.load", self.mode, target, *self.options),
+                    *("--quiet", "--json", file.name, *more),
+                ],
+                seconds,
+                environment={"PYTHONPATH": str(CHECKOUT)},
+            )
+            return Result.fromJSON(file.read()), run
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        result, run = self.run(server, seconds, "-d", f"{seconds:g}s")
+        return parseResult(result, run)
+
+
+def parseResult(result: Result, run: ClientRun) -> Sample:
+    """
+    Take the figures of a result.
+
+    Processor time is over the seconds that ktcp-load measured and warmed up: what
+    Python takes to start is not load.
+    """
+    total = result.histograms["total"]
+    seconds = result.elapsed + result.plan.warmup
+    figures = {
+        "rate": result.rate,
+        "count": float(result.counts.good),
+        "p50Us": total.percentiles["p50"] / 1000,
+        "p99Us": total.percentiles["p99"] / 1000,
+        "meanUs": total.mean / 1000,
+        "maxUs": total.max / 1000,
+        "clientCpu": sum(result.generator.cpu) / result.elapsed,
+        "serverCpu": run.serverSeconds / seconds,
+    }
+    if run.serverSeconds:
+        figures["perCpu"] = result.counts.good * seconds / result.elapsed / run.serverSeconds
+    return Sample(figures, {f"{kind} errors": n for kind, n in result.errors.items()})
 
 
 @dataclass(frozen=True)

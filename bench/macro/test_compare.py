@@ -9,13 +9,14 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.macro import readme, report
+from bench.macro import compare_power, readme, report
 from bench.macro.clients import (
     Echoload,
     Sample,
     WrongAnswer,
     parseAb,
     parseEchoload,
+    parseResult,
     parseWrk,
     readAnswer,
 )
@@ -23,8 +24,9 @@ from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise
 from bench.macro.measure import Outcome
 from bench.macro.peers import ANYWHERE, ECHO, HTTP, TLS, moved
-from bench.macro.processes import ClientFailed
+from bench.macro.processes import ClientFailed, ClientRun
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
+from ktcp.load.example import exampleResult
 
 WRK = """\
 Running 2s test @ http://127.0.0.1:45672/
@@ -195,6 +197,49 @@ class ParsingTests(SynchronousTestCase):
         line = '{"rate": 5.0, "count": 5, "errors": %d, "p50Us": 1, "p99Us": 2}\n'
         self.assertEqual(parseEchoload(line % 0).errors, {})
         self.assertEqual(parseEchoload(line % 3).errors, {"connections that failed": 3})
+
+
+class LoadTests(SynchronousTestCase):
+    """
+    ktcp-load's results become figures and verdicts like those of the others.
+    """
+
+    def test_result(self) -> None:
+        """
+        Latencies are in microseconds, and processor time is over what was measured.
+        """
+        run = ClientRun("", 9.0, 3.0, 1.5)
+        sample = parseResult(exampleResult(rate=100, seconds=3), run)
+        self.assertEqual(sample.errors, {})
+        self.assertEqual(sample.figures["rate"], 100)
+        self.assertTrue(150 < sample.figures["p50Us"] < 250)
+        self.assertEqual(sample.figures["serverCpu"], 0.5)
+        self.assertEqual(sample.figures["perCpu"], 200)
+        self.assertAlmostEqual(sample.figures["clientCpu"], 0.3)
+
+    def test_errors(self) -> None:
+        """
+        Each kind of error is told, so the row fails.
+        """
+        result = exampleResult(errors={"reset": 2})
+        sample = parseResult(result, ClientRun("", 9.0, 3.0, 0.0))
+        self.assertEqual(sample.errors, {"reset errors": 2})
+        self.assertNotIn("perCpu", sample.figures)
+
+    def test_power(self) -> None:
+        """
+        A false alarm is a verdict where nothing was changed; 5% are seen only as slower.
+        """
+        same = [[100.0 + n % 2, 100.0 + (n + 1) % 2] for n in range(4)]
+        slower = [[100.0 + n % 2, 95.0 + n % 2] for n in range(4)]
+        state = {
+            "options": {"seconds": 0.5, "turns": 4},
+            "calibration": {"baseUs": 20.0, "turns": 1100},
+            "same": [same, slower],
+            "slower": [slower, same, [[b, a] for a, b in slower]],
+        }
+        line = compare_power.report(state).splitlines()[-1]
+        self.assertEqual(line.split(), ["4", "4", "1", "of", "2", "1", "of", "3"])
 
 
 class AnswerTests(SynchronousTestCase):

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import Any
 
 from bench.macro import peers
-from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, Wrk
+from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, KtcpLoad, Wrk
 from bench.macro.peers import KIBIBYTE, MODIFIED, SIZES, Peer
 
 
@@ -116,6 +116,13 @@ _CLOSES = {"http.server": "speaks HTTP/1.0 and closes after each answer"}
 
 ROWS = (
     Row("keepalive", "keep-alive GET, 20 connections", Wrk(HELLO), _ALL, _CLOSES),
+    # The same work, asked for by another generator: the two must tell the same of a server.
+    Row(
+        "keepaliveload",
+        "keep-alive GET, 20 connections, by ktcp-load",
+        KtcpLoad("http", ("-c", "20")),
+        ("ktcp", "nginx", "twisted.web"),
+    ),
     Row(
         "guarded",
         "keep-alive GET with limits and access log, 20 connections",
@@ -171,6 +178,14 @@ ROWS = (
         "echo",
         "echo 64 B, 50 connections",
         Echoload(64),
+        tuple(peers.ECHO),
+        table=peers.ECHO,
+        unit="echoes/s",
+    ),
+    Row(
+        "echoload",
+        "echo 64 B, 50 connections, by ktcp-load",
+        KtcpLoad("echo", ("-c", "50", "--size", "64")),
         tuple(peers.ECHO),
         table=peers.ECHO,
         unit="echoes/s",

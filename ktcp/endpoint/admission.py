@@ -26,11 +26,15 @@ import ctypes
 import resource
 from collections.abc import Callable
 from socket import AF_INET6, inet_ntoa, inet_pton
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import ref
 
 from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress, IProtocol
+from twisted.python.failure import Failure
+
+from ktcp.counters import Census, Counters
 
 # In all: an idle HTTP connection takes some 10 KiB of the process, so this is
 # 100 MiB; nginx ships with 512 or 1024 a worker, HAProxy with what its
@@ -46,8 +50,10 @@ CLIENT_CONNECTIONS = 1_024
 # seconds at most, and a descriptor; when so many are, others are just closed.
 REFUSALS = 256
 
-# Descriptors for all that is no connection: listeners, files, logs.
-_SPARE = 256
+# Descriptors for all that is no such connection: who is being told, listeners,
+# files, logs.  Where there are few it is this part of them.
+_SPARE = 512
+_SPARE_PART = 1 / 4
 
 # RFC 4291, 2.5.5.2: how a socket for both kinds shows an IPv4 client.
 _MAPPED = bytes(10) + b"\xff\xff"
@@ -91,10 +97,14 @@ class Admission:
         self,
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
+        counters: Counters | None = None,
+        refusals: int = REFUSALS,
     ) -> None:
         """
         @param connections: L{None}: not bounded.
         @param clientConnections: L{None}: not bounded.
+        @param counters: Has who is sent away counted.
+        @param refusals: Of those that are being told that there is no room.
         @raise ValueError: A bound is not positive.
         """
         for bound in (connections, clientConnections):
@@ -102,27 +112,34 @@ class Admission:
                 raise ValueError("a limit on connections must be more than 0")
         self.connections = float("inf") if connections is None else connections
         self.clientConnections = float("inf") if clientConnections is None else clientConnections
+        self.refusals = refusals
         self.count = 0
         self.refused = 0
+        self._counters = counters
         self._refusing = 0
         # The most there were since memory was given back.
         self._peak = 0
         self._ofClient: dict[str | bytes, int] = {}
 
-    def build(self, address: IAddress, build: Build, refuse: Build | None) -> IProtocol | None:
+    def build(
+        self, address: IAddress, build: Build, refuse: Build | None, census: Census | None = None
+    ) -> IProtocol | None:
         """
         Build a protocol for a connection, or what sends it away.
 
         @param build: What C{buildProtocol} of a factory is.
         @param refuse: The same for a protocol that tells its client that there
             is no room, and closes soon.
+        @param census: Has who is let in counted.
         @return: L{None}: the connection is to be closed.
         """
         client = clientOf(address)
         alike = 0 if client is None else self._ofClient.get(client, 0)
         if self.count >= self.connections or alike >= self.clientConnections:
             self.refused += 1
-            if refuse is None or self._refusing >= REFUSALS:
+            if self._counters is not None:
+                self._counters.limited("connections")
+            if refuse is None or self._refusing >= self.refusals:
                 return None
             protocol = refuse(address)
             if protocol is not None:
@@ -136,10 +153,16 @@ class Admission:
                 self._peak = self.count
             if client is not None:
                 self._ofClient[client] = alike + 1
-            _occupy(protocol, self._left, client)
+            if census is not None:
+                census.accepted()
+            _occupy(protocol, self._left, client, census)
         return protocol
 
-    def _left(self, client: str | bytes | None) -> None:
+    def _left(
+        self, reason: Failure | None, client: str | bytes | None, census: Census | None
+    ) -> None:
+        if census is not None:
+            census.ended(_named(reason))
         self.count -= 1
         if self._peak >= _CROWD and self.count < self._peak * _REST:
             self._peak = self.count
@@ -152,8 +175,21 @@ class Admission:
         else:
             del self._ofClient[client]
 
-    def _told(self) -> None:
+    def _told(self, reason: Failure | None) -> None:
         self._refusing -= 1
+
+
+def _named(reason: Failure | None) -> str:
+    """
+    Name how a connection has ended; see L{ktcp.counters.REASONS}.
+    """
+    error = None if reason is None else reason.value
+    # In this order: an aborted connection is a lost one to Twisted.
+    if isinstance(error, ConnectionDone):
+        return "done"
+    if isinstance(error, ConnectionAborted):
+        return "aborted"
+    return "lost" if isinstance(error, ConnectionLost) else "other"
 
 
 def _occupy(protocol: Any, leave: Callable[..., None], *arguments: object) -> None:
@@ -183,7 +219,7 @@ class _Place:
         """
         The connection is lost.
         """
-        self._give()
+        self._give(*reason)
         protocol = self._protocol()
         assert protocol is not None
         if self._before is None:
@@ -195,10 +231,10 @@ class _Place:
     def __del__(self) -> None:
         self._give()
 
-    def _give(self) -> None:
+    def _give(self, reason: Failure | None = None) -> None:
         leave, self._leave = self._leave, None
         if leave is not None:
-            leave(*self._arguments)
+            leave(reason, *self._arguments)
 
 
 def giveBack() -> None:
@@ -213,22 +249,38 @@ def giveBack() -> None:
         trim(0)
 
 
-def makeRoom(connections: int) -> int:
+class Room(NamedTuple):
+    """
+    What descriptors are enough for.
+
+    @ivar descriptors: How many may be open.
+    @ivar connections: How many connections they are enough for, at most as many
+        as are wanted, and
+    @ivar refusals: for how many that are being sent away.
+    """
+
+    descriptors: int
+    connections: int
+    refusals: int
+
+
+def makeRoom(connections: int) -> Room:
     """
     Have the kernel let this process and its children open a descriptor for each
-    of some connections.
+    of some connections, or as many as it does let them.
 
     The soft limit is commonly 1024 for the sake of C{select(2)}, whose sets end
     there, and the hard one far higher (systemd: 524,288); who does not use
     C{select} is expected to raise it (systemd.exec(5), LimitNOFILE).
-
-    @return: How many descriptors may be open now.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + _SPARE
     if hard != resource.RLIM_INFINITY:
         wanted = min(wanted, hard)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return soft
-    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    return wanted
+    if soft == resource.RLIM_INFINITY:
+        return Room(wanted, connections, REFUSALS)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    spare = max(1, min(_SPARE, int(soft * _SPARE_PART)))
+    return Room(soft, min(connections, soft - spare), min(REFUSALS, spare // 2))

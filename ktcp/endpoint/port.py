@@ -11,12 +11,18 @@ from typing import Any
 from twisted.internet import tcp
 from twisted.internet.interfaces import IProtocolFactory
 from twisted.python import log
+from twisted.python.failure import Failure
 
+from ktcp.counters import Counters
+from ktcp.endpoint.reserve import REST, SHORTAGES, Reserve
 from ktcp.endpoint.transport import WriteThroughServer
 
 # Connections accepted in one turn of the reactor.  Enough that a burst costs
 # few turns; few enough that open connections wait for a millisecond or two.
 BATCH = 64
+
+# The process has one, as it has one table of descriptors.
+_reserve = Reserve()
 
 
 class KTCPPort(tcp.Port):
@@ -49,6 +55,14 @@ class KTCPPort(tcp.Port):
         # sets it, but has no place for a class of ports).  It is closed
         # without shutdown(2), which would end it in other processes as well.
         self._preexistingSocket = listener
+        self._rest: Any = None
+
+    def startListening(self) -> None:
+        """
+        Begin to accept.
+        """
+        _reserve.keep()
+        super().startListening()
 
     def doRead(self) -> None:
         """
@@ -76,10 +90,16 @@ class KTCPPort(tcp.Port):
                 skt, client = self.socket.accept()
             except BlockingIOError:
                 return
-            except OSError:
-                # Out of descriptors or memory, or a connection that is gone
-                # again.  Twisted meets the same error and knows them all.
-                super().doRead()
+            except OSError as error:
+                counters: Counters | None = getattr(self.reactor, "counters", None)
+                if counters is not None:
+                    counters.acceptFailed(error.errno)
+                if error.errno in SHORTAGES:
+                    self._meet(error)
+                else:
+                    # A connection that is gone again, mostly.  Twisted meets the
+                    # next, or the same error, and knows them all.
+                    super().doRead()
                 return
             if len(client) == 4 and client[3]:
                 # The scope belongs to the address; see tcp.Port.doRead.
@@ -94,3 +114,26 @@ class KTCPPort(tcp.Port):
             self.sessionno += 1
             accepted.append(transport)
             protocol.makeConnection(transport)
+
+    def _meet(self, error: OSError) -> None:
+        """
+        Send clients away, or else leave them where they are for a while.
+        """
+        if not _reserve.meet(error, self.socket.accept, self.reactor):
+            self.stopReading()
+            clock: Any = self.reactor
+            self._rest = clock.callLater(REST, self._goOn)
+
+    def _goOn(self) -> None:
+        self._rest = None
+        if not self.disconnecting:
+            self.startReading()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Accept no more.
+        """
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+        super().connectionLost(reason)

@@ -97,6 +97,10 @@ class TLSServer(WriteThroughServer):
         data = _view[:count] if count > 0 else self._readPlainly()
         if data is None:
             return None
+        counters = self._counters
+        if counters is not None:
+            counters.reads += 1
+            counters.bytesIn += len(data)
         self._inTurn = True
         try:
             self.protocol.dataReceived(data)
@@ -198,10 +202,17 @@ class TLSServer(WriteThroughServer):
         """
         if not data:
             return
+        counters = self._counters
+        if counters is not None and counters.answered:
+            # As in the base class.
+            counters.fold()
         length = len(data)
         if length <= RECORD:
             sent = _write(self._ssl, data, length)
             if sent == length:
+                if counters is not None:
+                    counters.sends += 1
+                    counters.bytesOut += length
                 return
             lib.ERR_clear_error()
         # An error is found again by doWrite, a turn later, which is when
@@ -216,13 +227,16 @@ class TLSServer(WriteThroughServer):
 
         @return: How many were sent, or an exception if there is no connection.
         """
-        if self._tls is None:
-            return CONNECTION_LOST
+        sent = CONNECTION_LOST if self._tls is None else self._encrypt(self._tls, data)
+        self._countSent(sent)
+        return sent
+
+    def _encrypt(self, tls: SSL.Connection, data: Any) -> int | BaseException:
         view = memoryview(data)[: self.SEND_LIMIT]
         sent = 0
         try:
             while sent < len(view):
-                sent += self._tls.send(view[sent : sent + RECORD])
+                sent += tls.send(view[sent : sent + RECORD])
         except _NOT_NOW:
             pass
         except SSL.Error:

@@ -36,6 +36,9 @@ from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
 from twisted.python.failure import Failure
 
+from ktcp.counters import RECV_ERR, SEND_ERR, Counters
+from ktcp.endpoint.buffers import BUFFERS
+
 # The most one recv(2) takes.  recv allocates this much and gives back what it
 # did not fill, so an idle connection holds none of it; what it allocates
 # hardly shows (64 B echoes with 4, 64 and 256 KiB are equal in the noise of
@@ -71,6 +74,7 @@ class WriteThroughServer(tcp.Server):
         looks at what was sent, or changes what may be sent, sends it first.
     @ivar _reset: The kernel has reported an error.  It does so once, and calls
         the connection ended after that; Twisted calls it lost.
+    @ivar _waiting: Bytes that the kernel has not taken, as L{BUFFERS} knows it.
     """
 
     _inTurn = False
@@ -79,6 +83,7 @@ class WriteThroughServer(tcp.Server):
     _queueing = False
     _gathered = b""
     _reset = False
+    _waiting = 0
 
     def __init__(
         self,
@@ -104,6 +109,8 @@ class WriteThroughServer(tcp.Server):
         self.server = server
         # Only ktcp.reactor has this.
         self._atEndOfTurn: Any = getattr(reactor, "atEndOfTurn", None)
+        # Where the service counts; see ktcp.counters.
+        self._counters: Counters | None = getattr(reactor, "counters", None)
         self.sessionno = sessionno
         self.hostname = client[0]
         self._protocolClass = protocol.__class__
@@ -181,9 +188,15 @@ class WriteThroughServer(tcp.Server):
             return None
         except OSError:
             self._reset = True
+            if self._counters is not None:
+                self._counters.add(RECV_ERR)
             return CONNECTION_LOST
         if not data:
             return CONNECTION_LOST if self._reset else CONNECTION_DONE
+        counters = self._counters
+        if counters is not None:
+            counters.reads += 1
+            counters.bytesIn += len(data)
         self._inTurn = True
         try:
             self.protocol.dataReceived(data)
@@ -256,6 +269,7 @@ class WriteThroughServer(tcp.Server):
         ):
             self._sendGathered()
             super().write(data)
+            self._tally()
         elif self._gathered:
             self._gathered += data
             if len(self._gathered) > GATHERED:
@@ -280,6 +294,10 @@ class WriteThroughServer(tcp.Server):
         """
         if not data:
             return
+        counters = self._counters
+        if counters is not None and counters.answered:
+            # Who has its answer was counted.
+            counters.fold()
         try:
             sent = self.socket.send(data)
         except OSError as e:
@@ -288,9 +306,34 @@ class WriteThroughServer(tcp.Server):
             if e.errno not in (EAGAIN, ENOBUFS, EPIPE):
                 self._reset = True
             super().write(data)
+            self._tally()
             return
+        if counters is not None:
+            counters.sends += 1
+            counters.bytesOut += sent
         if sent != len(data):
             self._queueRest(data, sent)
+
+    def writeSomeData(self, data: bytes) -> Any:
+        """
+        Send what has waited; for the base class.
+        """
+        sent = super().writeSomeData(data)
+        self._countSent(sent)
+        return sent
+
+    def _countSent(self, sent: int | BaseException) -> None:
+        """
+        Count what was sent otherwise than by L{_send}, or the failure.
+        """
+        counters = self._counters
+        if counters is None:
+            return
+        if isinstance(sent, BaseException):
+            counters.add(SEND_ERR)
+        elif sent:
+            counters.sends += 1
+            counters.bytesOut += sent
 
     def _mayWriteThrough(self) -> bool:
         """
@@ -315,6 +358,7 @@ class WriteThroughServer(tcp.Server):
         self.dataBuffer = data
         self.offset = sent
         self.startWriting()
+        self._tally()
         producer: Any = self.producer
         if producer is not None and len(data) - sent > self.bufferSize:
             # A push producer; see _mayWriteThrough.
@@ -331,6 +375,37 @@ class WriteThroughServer(tcp.Server):
         else:
             self._sendGathered()
             super().writeSequence(pieces)
+            self._tally()
+
+    def doWrite(self) -> Any:
+        """
+        Send more of what waits.
+        """
+        result = super().doWrite()
+        self._tally()
+        return result
+
+    def _tally(self) -> None:
+        """
+        Have it added up what waits: whenever that may be another amount, which
+        is never while the kernel takes everything.
+        """
+        waiting = len(self.dataBuffer) - self.offset + self._tempDataLen
+        if waiting != self._waiting:
+            change = waiting - self._waiting
+            self._waiting = waiting
+            BUFFERS.add(self, change)
+
+    def _drop(self) -> None:
+        """
+        Forget what waits.
+        """
+        self._gathered = b""
+        if self._waiting:
+            self.dataBuffer = b""
+            self.offset = self._tempDataLen = 0
+            self._tempDataBuffer.clear()
+            self._tally()
 
     def sendFile(self, descriptor: int, offset: int, count: int) -> int:
         """
@@ -361,6 +436,7 @@ class WriteThroughServer(tcp.Server):
             else:
                 if not sent:
                     raise EOFError
+                self._countSent(sent)
         if sent < count:
             self.startWriting()
             if not self.producerPaused:
@@ -399,7 +475,7 @@ class WriteThroughServer(tcp.Server):
         """
         Drop what is queued, send nothing more, and reset the connection.
         """
-        self._gathered = b""
+        self._drop()
         super().abortConnection()
         self._queueing = True
 
@@ -410,7 +486,7 @@ class WriteThroughServer(tcp.Server):
         # The poller must forget the descriptor before it is closed, turn or
         # not: epoll_ctl(2) knows no closed ones.
         self._inTurn = False
-        self._gathered = b""
+        self._drop()
         super().connectionLost(reason)
 
 

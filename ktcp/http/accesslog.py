@@ -29,6 +29,7 @@ from typing import Any, NamedTuple, Protocol
 
 from twisted.logger import Logger
 
+from ktcp.http.forwarded import Forwarding
 from ktcp.http.message import Headers, Request, RequestHead, Response
 
 _log = Logger()
@@ -307,13 +308,11 @@ class AccessLog:
         self._turn: Any = None
         self._file = self._open()
 
-    def recorder(self, handler: Callable[[Request], Any]) -> Recorder:
+    def recorder(self) -> Recorder:
         """
         Make what writes lines for one connection.
-
-        @param handler: Answers its requests.
         """
-        return Recorder(self, handler)
+        return Recorder(self)
 
     def setMoment(self, now: float) -> None:
         """
@@ -452,10 +451,13 @@ def _writeSome(file: int, data: bytes) -> int:
 
 class Recorder:
     """
-    Writes a line for each answer of one connection, whose handler it calls.
+    Writes a line for each answer of one connection.
 
     What a line was made of is kept with it, and compared by identity: the same
-    head, and the same answer in the same second, make the same line again.
+    head, and the same answer on the same Date, make the same line again.
+
+    @ivar forwarding: Reads the headers of a connection whose peer is a trusted proxy.
+    @ivar isTimed: Lines tell how long the handler took.
     """
 
     __slots__ = (
@@ -463,28 +465,28 @@ class Recorder:
         "_began",
         "_body",
         "_clock",
-        "_handler",
+        "_date",
         "_head",
-        "_isTimed",
         "_line",
         "_log",
-        "_moment",
         "_parts",
         "_peer",
-        "_request",
         "_sent",
         "_status",
+        "_waiting",
+        "forwarding",
+        "isTimed",
     )
 
-    def __init__(self, log: AccessLog, handler: Callable[[Request], Any]) -> None:
+    def __init__(self, log: AccessLog) -> None:
         self._log = log
-        self._handler = handler
         self._clock = log.clock
-        self._isTimed = log.format.isTimed
+        self.isTimed = log.format.isTimed
         # For this connection.
         self._peer: bytes | None = None
-        # For the request that is being answered.
-        self._request: Request | None = None
+        self.forwarding: Forwarding | None = None
+        # For the request whose answer is waited for, or on its way.
+        self._waiting: RequestHead | None = None
         self._began = 0.0
         self._status = CLIENT_LEFT
         self._sent = 0
@@ -493,42 +495,60 @@ class Recorder:
         self._parts = _Parts(b"", b"")
         self._answer: object = None
         self._body: object = None
-        self._moment = b""
+        self._date: object = None
         self._line = b""
 
-    def handle(self, request: Request) -> Any:
+    def timing(self, handler: Callable[[Request], Any]) -> Callable[[Request], Any]:
         """
-        Hand a request to the handler.
+        @return: A handler that notes when the other is called.
         """
-        self._request = request
-        if self._isTimed:
-            self._began = self._clock()
-        return self._handler(request)
 
-    def answered(self, response: Response) -> None:
+        def handle(request: Request) -> Any:
+            self._began = self._clock()
+            return handler(request)
+
+        return handle
+
+    def waits(self, head: RequestHead | None, peer: Any) -> None:
+        """
+        A request was not answered at once.
+        """
+        self._waiting = head
+        if self._peer is None:
+            self._peer = self._log.format.peer(getattr(peer, "host", None))
+
+    def again(self, head: RequestHead, peer: Any, response: Response, date: bytes) -> None:
+        """
+        A request was answered without its handler.
+        """
+        if self.isTimed:
+            self._began = self._clock()
+        self.answered(head, peer, response, date)
+
+    def answered(self, head: RequestHead, peer: Any, response: Response, date: bytes) -> None:
         """
         A request was answered, with a body of bytes.
+
+        @param date: The Date of the answer, the same object for a second.
         """
-        request = self._request
-        assert request is not None
-        self._request = None
         log = self._log
-        now = self._clock()
-        if now >= log.until:
-            log.setMoment(now)
         if (
-            request.head is not self._head
+            head is not self._head
             or response.body is not self._body
             or response.head is not self._answer
-            or log.moment is not self._moment
+            or date is not self._date
         ):
+            self._waiting = None
             self._answer = response.head
+            self._date = date
             self._body = body = response.body
-            sent = 0 if request.head.method == b"HEAD" else len(body)
-            self._compose(request, response.status, sent, True)
+            if self._peer is None:
+                self._peer = log.format.peer(getattr(peer, "host", None))
+            sent = 0 if head.method == b"HEAD" else len(body)
+            self._compose(head, response.status, sent, True)
         line = self._line
-        if self._isTimed:
-            line = log.format.timed(line, now - self._began)
+        if self.isTimed:
+            line = log.format.timed(line, self._clock() - self._began)
         # AccessLog.write, less the call.
         log.lines.append(line)
         log.size += len(line)
@@ -552,43 +572,37 @@ class Recorder:
         The body has gone; or the connection has, if there is a request that was
         not answered.
         """
-        request = self._request
-        if request is None:
+        if self._waiting is None:
             return
-        self._request = None
-        # No line like it is to be taken for it.
-        self._answer = None
-        self._finish(request, self._status, self._sent, complete)
+        self._finish(self._waiting, self._status, self._sent, complete)
         self._status = CLIENT_LEFT
         self._sent = 0
 
-    def refused(self, peer: Any, status: int, sent: int) -> None:
+    def refused(self, head: RequestHead | None, peer: Any, status: int, sent: int) -> None:
         """
         What came could not be read, or not to its end, and was answered so.
         """
-        request, self._request = self._request, None
         self._peer = self._log.format.peer(getattr(peer, "host", None))
-        self._answer = None
-        self._finish(request, status, sent, True)
+        self._finish(head, status, sent, True)
 
-    def _finish(self, request: Request | None, status: int, sent: int, complete: bool) -> None:
+    def _finish(self, head: RequestHead | None, status: int, sent: int, complete: bool) -> None:
+        # No line like it is to be taken for the next.
+        self._waiting = self._answer = None
+        self._compose(head, status, sent, complete)
+        log = self._log
+        log.write(log.format.timed(self._line, self._clock() - self._began if head else 0.0))
+
+    def _compose(self, head: RequestHead | None, status: int, sent: int, complete: bool) -> None:
         log = self._log
         now = self._clock()
         if now >= log.until:
             log.setMoment(now)
-        self._compose(request, status, sent, complete)
-        log.write(log.format.timed(self._line, now - self._began if request else 0.0))
-
-    def _compose(self, request: Request | None, status: int, sent: int, complete: bool) -> None:
-        form = self._log.format
-        head = None
-        if request is not None:
-            head = request.head
-            if self._peer is None or request.forwarding is not None:
-                self._peer = form.peer(request.client)
         if head is None or head is not self._head:
             self._head = head
-            self._parts = form.request(head)
-        self._moment = moment = self._log.moment
-        assert self._peer is not None
-        self._line = form.line(moment, self._peer, self._parts, status, sent, complete)
+            self._parts = log.format.request(head)
+        peer = self._peer
+        assert peer is not None
+        if self.forwarding is not None and head is not None:
+            client = self.forwarding.read(head.headers).client
+            peer = log.format.peer(client) if client else peer
+        self._line = log.format.line(log.moment, peer, self._parts, status, sent, complete)

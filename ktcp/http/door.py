@@ -21,6 +21,7 @@ from typing import TypeVar
 
 import h11
 
+from ktcp.counters import HEADS_READ, Counters, methodRow
 from ktcp.http.limits import Limits
 from ktcp.http.message import BadRequest, Framing, Headers, RequestHead, kindOf
 
@@ -110,12 +111,15 @@ class Door:
     _HEADS = (1024, 2048)
     _LINES = (4096, 256)
 
-    def __init__(self, limits: Limits, remember: bool = True) -> None:
+    def __init__(
+        self, limits: Limits, remember: bool = True, counters: Counters | None = None
+    ) -> None:
         """
         @param remember: Off, each head is read anew; for measuring what the
             memory is worth, and for holding the two ways equal.
         """
         self.limits = limits
+        self._counters = counters
         heads, lines = (self._HEADS, self._LINES) if remember else ((0, -1), (0, -1))
         self._heads: Memory[RequestHead] = Memory(*heads)
         self._blocks: Memory[tuple[bytes, Headers, Framing]] = Memory(*heads)
@@ -157,6 +161,8 @@ class Door:
             self.suspect(head)
             raise
         self._heads.keep(head, made)
+        if self._counters is not None:
+            self._counters.add(HEADS_READ)
         return made
 
     def _understand(self, head: bytes) -> RequestHead:
@@ -180,7 +186,8 @@ class Door:
             _, headers, framing = known
         _checkTarget(method, target)
         kind = kindOf(method, version, framing.keepAlive)
-        return RequestHead(head, kind, method, target, version, headers, framing)
+        row = methodRow(method)
+        return RequestHead(head, kind, method, target, version, headers, framing, row)
 
     def _readBlock(self, version: bytes, block: bytes) -> tuple[Headers, Framing]:
         """

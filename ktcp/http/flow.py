@@ -18,6 +18,9 @@ from zope.interface import implementer
 
 from ktcp.http.message import BodyTooLarge, Headers
 
+# Bytes that are held before it is worth telling: most bodies are there at once.
+_LUMP = 8 * 1024
+
 
 class BodySource(Protocol):
     """
@@ -33,6 +36,11 @@ class BodySource(Protocol):
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
         @return: Fires with the next bytes, when they come, empty at the end.
+        """
+
+    def holding(self, count: int) -> None:
+        """
+        Be told that more of the body is held in memory, or, below 0, less.
         """
 
 
@@ -77,13 +85,22 @@ class RequestBody:
     async def _gather(self, limit: int) -> bytes:
         if self.length is not None and self.length > limit:
             raise BodyTooLarge(limit)
-        chunks = []
-        size = 0
-        while chunk := await self._nextChunk():
-            size += len(chunk)
-            if size > limit:
-                raise BodyTooLarge(limit)
-            chunks.append(chunk)
+        source = self._source
+        assert source is not None
+        chunks: list[bytes] = []
+        size = held = 0
+        try:
+            while chunk := await self._nextChunk():
+                size += len(chunk)
+                if size > limit:
+                    raise BodyTooLarge(limit)
+                chunks.append(chunk)
+                if size - held >= _LUMP and size != self.length:
+                    source.holding(size - held)
+                    held = size
+        finally:
+            if held:
+                source.holding(-held)
         return b"".join(chunks)
 
     async def _nextChunk(self) -> bytes:

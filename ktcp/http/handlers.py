@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ktcp.http.limits import limitsOf
 from ktcp.http.message import Headers, Request, Response
+from ktcp.privileges import acting
 
 if TYPE_CHECKING:
     from ktcp.http.accesslog import AccessLog
@@ -65,6 +66,7 @@ def makeHTTP(parameters: Mapping[str, Any], context: Context) -> HTTPFactory:
         # The service counts those of all protocols.
         connections=None,
         clientConnections=None,
+        counters=context.counters,
         reactor=context.reactor,
     )
 
@@ -118,7 +120,8 @@ def _accessLog(parameters: Mapping[str, Any], context: Context) -> AccessLog | N
     from ktcp.http.accesslog import AccessLog
 
     try:
-        log = AccessLog(path, parameters["access-log-format"], reactor=context.reactor)
+        with acting(context.user):
+            log = AccessLog(path, parameters["access-log-format"], reactor=context.reactor)
     except OSError as error:
         raise ValueError(f"--access-log {path}: {error.strerror}") from None
     context.reopening.append(log.reopen)

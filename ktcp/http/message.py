@@ -14,6 +14,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
+from ktcp.counters import UNREAD, statusColumn
+
 if TYPE_CHECKING:
     from ktcp.certificates import PeerIdentity
     from ktcp.http.flow import RequestBody
@@ -218,6 +220,7 @@ class RequestHead(NamedTuple):
     @ivar httpVersion: C{b"1.0"} or C{b"1.1"}.
     @ivar headers: Names in lower case.
     @ivar framing: Where the request ends, and what happens then.
+    @ivar row: Where L{ktcp.counters} has its method.
     """
 
     raw: bytes
@@ -227,6 +230,7 @@ class RequestHead(NamedTuple):
     httpVersion: bytes
     headers: Headers
     framing: Framing
+    row: int = UNREAD
 
     def closing(self) -> RequestHead:
         """
@@ -492,9 +496,10 @@ class ResponseHead:
 
     @ivar declared: The Content-Length that the headers name.
     @ivar isUnusual: They do name one, or the status forbids a body.
+    @ivar column: Where L{ktcp.counters} has its status, in a method's row.
     """
 
-    __slots__ = ("declared", "headers", "isUnusual", "status")
+    __slots__ = ("column", "declared", "headers", "isUnusual", "status")
 
     def __init__(self, status: int, headers: Headers) -> None:
         """
@@ -507,6 +512,7 @@ class ResponseHead:
             raise ValueError(f"not a Content-Length: {b', '.join(lengths)!r}")
         self.declared = int(lengths[0]) if lengths else None
         self.isUnusual = bool(lengths) or status in BODILESS
+        self.column = statusColumn(status)
 
 
 # A server writes few different heads, many times each.  One with a header that

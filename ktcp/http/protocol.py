@@ -27,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import Enum
+from time import perf_counter
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -42,7 +43,15 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.counters import (
+    HANDLER_SECONDS,
+    RESPONSE_SECONDS,
+    UNREAD,
+    Counters,
+    statusColumn,
+)
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
+from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import AccessLog, Recorder
 from ktcp.http.compress import Compressing, Compression
 from ktcp.http.connection import HTTPConnection
@@ -56,6 +65,7 @@ from ktcp.http.handlers import hello, noRoom
 from ktcp.http.limits import Limits
 from ktcp.http.message import (
     BadRequest,
+    BodyTooLarge,
     Headers,
     HTTPError,
     Request,
@@ -65,7 +75,7 @@ from ktcp.http.message import (
     requestsOf,
 )
 from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IDrainable, IRefusingFactory
+from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -101,7 +111,7 @@ class BodyAbandoned(Exception):
     """
 
 
-@implementer(IHalfCloseableProtocol, IPushProducer, IDrainable)
+@implementer(IHalfCloseableProtocol, IPushProducer, IDescribed, IDrainable)
 class HTTPProtocol(Protocol):
     """
     One HTTP connection.  To its transport it is the producer of what is sent.
@@ -120,6 +130,8 @@ class HTTPProtocol(Protocol):
         self._limits = factory.limits
         self._renderer = factory.renderer
         self._noBody = factory.noBody
+        self._counters = factory.counters
+        self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
         self._request: type[Request] = Request
         self._connection = HTTPConnection(factory.door)
@@ -140,10 +152,9 @@ class HTTPProtocol(Protocol):
         self._shutSince = 0
         self._record: Recorder | None = None
         if factory.accessLog is not None:
-            # It hears of each request as its handler, so that only the end of
-            # one has to be told to it.
-            self._record = factory.accessLog.recorder(factory.handler)
-            self._handler = self._record.handle
+            self._record = factory.accessLog.recorder()
+            if self._record.isTimed:
+                self._handler = self._record.timing(factory.handler)
         # The last head whose answer stands, and that.
         self._stoodHead: RequestHead | None = None
         self._stood: Standing | None = None
@@ -156,6 +167,9 @@ class HTTPProtocol(Protocol):
         self._sender: Sender | None = None
         self._producer: Any = None
         self._taken = 0
+        self._began = 0.0
+        # What is read ahead, as BUFFERS knows it.
+        self._ahead = 0
 
     # What the transport tells.
 
@@ -174,6 +188,8 @@ class HTTPProtocol(Protocol):
         if isSecure or forwarding is not None:
             identity = getattr(self.transport, "peerIdentity", None)
             self._request = requestsOf(identity, isSecure, forwarding)
+            if self._record is not None:
+                self._record.forwarding = forwarding
         self.transport.registerProducer(self, True)
         self._headSince = self._wheel.now
         self._wheel.watch(self)
@@ -193,6 +209,10 @@ class HTTPProtocol(Protocol):
                     answer = stood.again(date)
                     if answer is not None:
                         self._left -= 1
+                        if self._record is not None:
+                            self._record.again(head, self._peer, stood, date)
+                        if self._count is not None:
+                            self._count(head.row + stood.head.column)
                         self._since = self._wheel.now
                         self.transport.write(answer)
                         return
@@ -209,6 +229,7 @@ class HTTPProtocol(Protocol):
             self._advance()
         if self._connection.waiting:
             self._adjustReading()
+            self._tally()
 
     def readConnectionLost(self) -> None:
         """
@@ -233,10 +254,15 @@ class HTTPProtocol(Protocol):
         """
         Tell those who work for this connection.
         """
+        if self._state is _HANDLING:
+            self._countUnanswered()
         self._state = State.CLOSED
         if self._record is not None:
             self._record.ended(False)
         self._batch.clear()
+        if self._ahead:
+            BUFFERS.add(self.transport, -self._ahead)
+            self._ahead = 0
         self._wheel.forget(self)
         if self._producer is not None:
             producer, self._producer = self._producer, None
@@ -289,11 +315,7 @@ class HTTPProtocol(Protocol):
             if self._head is not None:
                 self._head = self._head.closing()
             return
-        self._stood = None
-        # In the way of the class's own, which so need not look whether to.
-        handleAtOnce, handle = self._handleAtOnce, self._handle
-        self.__dict__["_handleAtOnce"] = lambda head, date: handleAtOnce(head.closing(), date)
-        self.__dict__["_handle"] = lambda head: handle(head.closing())
+        self._left = 1
         due = self.due()
         if due is not None and due <= self._wheel.now and not self._connection.waiting:
             self._close()
@@ -319,6 +341,8 @@ class HTTPProtocol(Protocol):
             self._advancing = False
             if self._batch:
                 self._flush()
+            if self._ahead:
+                self._tally()
 
     def _step(self) -> bool:
         """
@@ -400,7 +424,9 @@ class HTTPProtocol(Protocol):
         if self._state is not _HANDLING:
             return None  # The handler has ended the connection.
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, peer, response, date)
+        if self._count is not None:
+            self._count(head.row + response.head.column)
         self._state = _CLOSED if closes else _IDLE
         self._since = self._wheel.now
         return answer
@@ -417,9 +443,7 @@ class HTTPProtocol(Protocol):
             if closes:
                 return answer, True
             response.keep(answer, date)
-        if self._record is None:
-            # The handler is how the access log hears of requests.
-            self._stoodHead, self._stood = head, response
+        self._stoodHead, self._stood = head, response
         return answer, False
 
     def _handle(self, head: RequestHead) -> bool:
@@ -443,6 +467,10 @@ class HTTPProtocol(Protocol):
         return True
 
     def _await(self, answer: Any) -> None:
+        if self._record is not None:
+            self._record.waits(self._head, self._peer)
+        if self._counters is not None:
+            self._began = self._counters.turn()
         if isinstance(answer, Response):
             self._answer(answer)
             return
@@ -461,6 +489,7 @@ class HTTPProtocol(Protocol):
         if self._state is not State.HANDLING:
             return
         self._pending = None
+        self._countHandled()
         if not isinstance(response, Response):
             raise TypeError(f"a handler gave {response!r}, not a Response")
         self._answer(response)
@@ -481,9 +510,12 @@ class HTTPProtocol(Protocol):
             self._log.failure("a handler failed for {request}", failure, request=self._requested())
         if left:
             return
+        self._countHandled()
         if isinstance(error, BadRequest):
             self._refuse(error)
             return
+        if isinstance(error, BodyTooLarge):
+            self._countLimit("body")
         assert self._head is not None
         self._answer(errorResponse(error, self._head.headers.get(b"accept")))
         self._advance()
@@ -507,8 +539,10 @@ class HTTPProtocol(Protocol):
             self._handlerFailed(Failure())
             return
         if self._record is not None:
-            self._record.answered(response)
+            self._record.answered(head, self._peer, response, self._renderer.date())
+        self._countAnswer(head.row, response.status)
         self._write(data)
+        self._countComplete()
         self._answered(closes)
 
     def _lastOrNot(self, body: RequestBody) -> RequestHead | None:
@@ -581,8 +615,10 @@ class HTTPProtocol(Protocol):
         answer = self._renderer.error(error, head)
         if self._record is not None:
             sent = len(answer.partition(b"\r\n\r\n")[2])
-            self._record.refused(self.transport.getPeer(), error.status, sent)
+            self._record.refused(head, self.transport.getPeer(), error.status, sent)
+        self._countRefusal(error, head)
         self._write(answer)
+        self._countComplete()
         self._linger()
 
     # Bodies of answers.
@@ -596,6 +632,7 @@ class HTTPProtocol(Protocol):
         self._state = State.STREAMING
         if self._record is not None:
             self._record.begun(response)
+        self._countAnswer(head.row, response.status)
         self._write(data)
         if self._batch:
             # What follows is written at once, so nothing may wait before it.
@@ -665,6 +702,7 @@ class HTTPProtocol(Protocol):
             self._record.ended(True)
         if data:
             self.transport.write(data)
+        self._countComplete()
         self._answered(closes)
         self._advance()
         self._adjustReading()
@@ -717,6 +755,12 @@ class HTTPProtocol(Protocol):
             body.finish(self._connection.trailers)
         return chunk
 
+    def holding(self, count: int) -> None:
+        """
+        Some of the body is held.  See L{ktcp.http.flow.BodySource}.
+        """
+        BUFFERS.add(self.transport, count)
+
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         """
         The handler wants to read, and nothing has come.  See
@@ -762,6 +806,7 @@ class HTTPProtocol(Protocol):
             return True
         self._taken += len(chunk)
         if self._taken > self._limits.drain:
+            self._countLimit("drain")
             self._linger()
             return False
         return True
@@ -787,6 +832,17 @@ class HTTPProtocol(Protocol):
             else:
                 self.transport.pauseProducing()
 
+    def _tally(self) -> None:
+        """
+        Have what is read ahead added up, when there is some or there was.
+        """
+        if self._state is not _CLOSED:
+            waiting = self._connection.waiting
+            change = waiting - self._ahead
+            if change:
+                self._ahead = waiting
+                BUFFERS.add(self.transport, change)
+
     # The end.
 
     def _close(self) -> None:
@@ -809,12 +865,14 @@ class HTTPProtocol(Protocol):
         if self._left:
             self._close()
         else:
+            self._countLimit("requests")
             self._linger()
 
     def _leave(self) -> None:
         """
         The client has left: tell the handler, and close.
         """
+        self._countUnanswered()
         self._state = State.CLOSED
         assert self._pending is not None
         pending, self._pending = self._pending, None
@@ -879,6 +937,7 @@ class HTTPProtocol(Protocol):
         """
         The deadline that L{due} named has passed.
         """
+        self._countLimit(self._dueLimit())
         deaf = self._state is State.LINGERING or self._state is State.CLOSED
         if deaf or not self._gate.isOpen:
             self._state = State.CLOSED
@@ -899,6 +958,64 @@ class HTTPProtocol(Protocol):
             self._refuse(HTTPError(503, "The answer took too long."))
             if pending is not None:
                 pending.cancel()
+
+    def _dueLimit(self) -> str:
+        """
+        The name of the limit that L{due} goes by, as things are.
+        """
+        if not self._gate.isOpen or self._state is State.CLOSED:
+            return "stall"
+        if self._state is State.IDLE:
+            return "idle" if self._headSince is None else "headTime"
+        if self._state is State.DISCARDING or self._wanted is not None:
+            return "bodyRate"
+        return "linger" if self._state is State.LINGERING else "handlerTime"
+
+    def describe(self) -> dict[str, object]:
+        """
+        See L{IDescribed}.
+        """
+        requests = self._limits.requests - self._left
+        return {"state": self._state.name.lower(), "requests": requests}
+
+    # What is counted; see ktcp.counters.  What was answered at once is counted there.
+
+    def _countAnswer(self, row: int, status: int) -> None:
+        if self._counters is not None:
+            self._counters.add(row + statusColumn(status))
+
+    def _countUnanswered(self) -> None:
+        if self._counters is not None:
+            assert self._head is not None
+            self._counters.add(self._head.row)
+
+    def _countHandled(self) -> None:
+        if self._counters is not None and self._began:
+            self._counters.observe(HANDLER_SECONDS, perf_counter() - self._began)
+
+    def _countComplete(self) -> None:
+        if self._counters is not None:
+            began = self._began or self._counters.turn()
+            self._began = 0.0
+            self._counters.observe(RESPONSE_SECONDS, perf_counter() - began)
+
+    def _countRefusal(self, error: HTTPError, head: RequestHead | None) -> None:
+        counters = self._counters
+        if counters is None:
+            return
+        counters.add((UNREAD if head is None else head.row) + statusColumn(error.status))
+        if isinstance(error, BadRequest) and error.status != 408:
+            counters.refused(error.status)
+            if error.status in _SIZES:
+                counters.limited(_SIZES[error.status])
+
+    def _countLimit(self, kind: str) -> None:
+        if self._counters is not None:
+            self._counters.limited(kind)
+
+
+# The limits that are told by a status of their own.
+_SIZES = {414: "target", 431: "head"}
 
 
 @implementer(IProtocolNegotiationFactory, IRefusingFactory)
@@ -926,6 +1043,7 @@ class HTTPFactory(Factory):
         accessLog: AccessLog | None = None,
         connections: int | None = CONNECTIONS,
         clientConnections: int | None = CLIENT_CONNECTIONS,
+        counters: Counters | None = None,
         compress: Compression | bool = False,
         forwarding: Forwarding | None = None,
         reactor: IReactorTime | None = None,
@@ -938,6 +1056,8 @@ class HTTPFactory(Factory):
             L{None}: not bounded.
         @param clientConnections: The same for those from one address; see
             L{ktcp.endpoint.admission}.
+        @param counters: Count requests here; to have connections counted too,
+            C{attach} it to the reactor.
         @param compress: Compress what the handler answers.  Not where it says
             back what it was asked beside a secret, or size tells that (BREACH).
         @param forwarding: Reads the headers of proxies that are trusted; if not
@@ -956,13 +1076,14 @@ class HTTPFactory(Factory):
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
         self.forwarding = forwarding
-        self.door = Door(limits)
+        self.counters = counters
+        self.door = Door(limits, counters=counters)
         self.renderer = Renderer(server, DateClock().now)
         self.noBody = RequestBody(None, 0, limits.body)
         self._server = server
         self._admission: Admission | None = None
         if connections is not None or clientConnections is not None:
-            self._admission = Admission(connections, clientConnections)
+            self._admission = Admission(connections, clientConnections, counters)
         self._refusing: HTTPFactory | None = None
         self._reactor = reactor
         self._wheel: Wheel | None = None
@@ -1019,6 +1140,7 @@ class HTTPFactory(Factory):
                 server=self._server,
                 accessLog=self.accessLog,
                 forwarding=self.forwarding,
+                counters=self.counters,
                 connections=None,
                 clientConnections=None,
                 reactor=self._reactor,

@@ -4,13 +4,19 @@ What several tests of ktcp share: children, transports and certificates.
 
 from __future__ import annotations
 
+import ctypes
+import fcntl
+import io
 import os
+import socket
+import struct
 import sys
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
 from twisted.internet import reactor
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
@@ -20,10 +26,13 @@ from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from twisted.python.failure import Failure
-from twisted.trial.unittest import TestCase
+from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 import ktcp
+from ktcp.test.peers import kernel
+from ktcp.trace.__main__ import run
+from ktcp.trace.doctor import CLONE_NEWNET, unshareNetwork
 
 # The folder that holds the ktcp under test.
 ROOT = Path(ktcp.__file__).parent.parent
@@ -41,6 +50,9 @@ os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="echo")
 os.execv(command[0], command)
 """
+
+# For hypothesis: the same examples each time, and no assertion on wall time.
+STEADY = settings(deadline=None, derandomize=True, database=None)
 
 
 class Child(ProcessProtocol):
@@ -92,9 +104,9 @@ class Child(ProcessProtocol):
             waiter.errback(AssertionError(f"ended without saying {text!r}: {self.output}"))
         self.ended.callback(-status.signal if status.signal else status.exitCode)
 
-    def signal(self, name: str) -> None:
+    def signal(self, name: str | int) -> None:
         """
-        Send a signal.
+        Send a signal, by name or number.
         """
         transport: Any = self.transport
         transport.signalProcess(name)
@@ -346,3 +358,45 @@ def makePEM() -> bytes:
     return certificate.public_bytes(pem) + key.private_bytes(
         pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def enterNamespace(test: SynchronousTestCase) -> None:
+    """
+    Give a test a network of its own: only a loopback, and counters from 0.
+
+    @raise SkipTest: That takes root.
+    """
+    kernel("network namespaces")
+    home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
+    test.addCleanup(os.close, home)
+    unshareNetwork()
+    test.addCleanup(returnToNamespace, home)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        # SIOCSIFFLAGS (netdevice(7)) with IFF_UP and IFF_RUNNING.
+        fcntl.ioctl(asking, 0x8914, struct.pack("16sH22x", b"lo", 0x41))
+
+
+def returnToNamespace(home: int) -> None:
+    """
+    Go back (setns(2); Python has it since 3.12).
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(home, CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def runKtcp(test: SynchronousTestCase, *arguments: object) -> tuple[int, str, str]:
+    """
+    Run C{ktcp} in this process, with nothing on C{stdin}.
+
+    @return: The exit status, and what it wrote to C{stdout} and C{stderr}.
+    """
+    streams = {"stdin": io.StringIO(), "stdout": io.StringIO(), "stderr": io.StringIO()}
+    for name, stream in streams.items():
+        test.patch(sys, name, stream)
+    try:
+        status = run([str(each) for each in arguments])
+    except SystemExit as ended:
+        # argparse's way to refuse, and to end --help.
+        status = int(ended.code or 0)
+    return status, streams["stdout"].getvalue(), streams["stderr"].getvalue()

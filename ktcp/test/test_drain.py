@@ -6,15 +6,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import EventLoggingObserver
+from twisted.internet.testing import EventLoggingObserver, MemoryReactor
 from twisted.logger import globalLogPublisher
+from twisted.protocols.policies import WrappingFactory
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import EchoFactory, HTTPFactory, Request, Response
 from ktcp.drain import LOOK_EVERY, Drain
-from ktcp.testing import MemoryConnection, parseResponses, request
+from ktcp.testing import PEER, MemoryConnection, parseResponses, request
 
 
 class DrainTests(SynchronousTestCase):
@@ -108,6 +112,8 @@ class DrainTests(SynchronousTestCase):
         first, last = parseResponses(connection.received, closed=connection.closed)
         self.assertEqual(first.headers.get("connection"), None)
         self.assertEqual((last.body, last.headers.get("connection")), (b"now", b"close"))
+        # Not at once: that would reset an answer away from a client that is sending more.
+        connection.finish()
         self.assertTrue(connection.closed)
 
     def test_justIdleEnds(self) -> None:
@@ -118,6 +124,36 @@ class DrainTests(SynchronousTestCase):
         over = self.begin(connection, silent)
         self.wait(3)
         self.assertEqual((connection.closed, silent.closed), (True, True))
+        self.wait(LOOK_EVERY)
+        self.assertEqual(len(over), 1)
+
+    def test_wrapped(self) -> None:
+        """
+        The end of a connection is seen through what wraps it, as PROXY does.
+        """
+        kept: list[Any] = []
+        build = self.factory.buildProtocol
+
+        def keep(address: Any) -> Any:
+            # Garbage is collected when it is; the drain does not wait for that.
+            kept.append(build(address))
+            return kept[-1]
+
+        self.factory.buildProtocol = keep  # type: ignore[method-assign]  # to hear of it
+        wrapper = WrappingFactory(self.factory).buildProtocol(PEER)
+        kernel = FileDescriptor(reactor=MemoryReactor())
+        kernel.connected = 1
+        kernel.abortConnection = lambda: self.fail("aborted")
+        kernel.protocol = wrapper
+        wrapper.makeConnection(kernel)
+        self.drain = Drain(kept, self.clock, 30)
+        over: list[Any] = []
+        self.drain.begin().addCallback(over.append)
+        self.wait(1)
+        self.assertEqual(over, [])
+        failure = Failure(ConnectionDone())
+        kernel.connectionLost(failure)
+        wrapper.connectionLost(failure)
         self.wait(LOOK_EVERY)
         self.assertEqual(len(over), 1)
 

@@ -212,8 +212,7 @@ class AdmissionTests(SynchronousTestCase):
         """
         Who is sent away is told so, unless too many are being told already.
         """
-        self.patch(admission, "REFUSALS", 2)
-        doors = Admission(1)
+        doors = Admission(1, refusals=2)
         held = [self.connect(doors, "10.0.0.1", recorded) for _ in range(3)]
         self.assertIsNone(self.connect(doors, "10.0.0.1", recorded))
         self.assertEqual((1, 3), (doors.count, doors.refused))
@@ -274,17 +273,23 @@ class RoomTests(SynchronousTestCase):
         """
         There are descriptors for the connections and some more.
         """
-        self.assertGreater(makeRoom(10_000), 10_000)
-        self.assertGreater(self.limits[0], 10_000)
+        room = makeRoom(10_000)
+        self.assertGreater(room.descriptors, 10_000 + room.refusals)
+        self.assertEqual(10_000, room.connections)
+        self.assertEqual(room.descriptors, self.limits[0])
         self.assertEqual(524288, self.limits[1])
 
     def test_hard(self) -> None:
         """
-        Where the kernel allows less, it is as many as it allows.
+        Where the kernel allows less, it is as many as it allows, and not all
+        of them are for connections.
         """
-        self.limits = (1024, 4096)
-        self.assertEqual(4096, makeRoom(10_000))
-        self.assertEqual((4096, 4096), self.limits)
+        for hard, connections in ((4096, 3584), (200, 150)):
+            self.limits = (min(hard, 1024), hard)
+            room = makeRoom(10_000)
+            self.assertEqual((hard, connections), (room.descriptors, room.connections))
+            self.assertLess(connections + room.refusals, hard)
+            self.assertEqual((hard, hard), self.limits)
 
     def test_enough(self) -> None:
         """
@@ -292,5 +297,5 @@ class RoomTests(SynchronousTestCase):
         """
         for limits in ((20_000, 20_000), (resource.RLIM_INFINITY, resource.RLIM_INFINITY)):
             self.limits = limits
-            makeRoom(10_000)
+            self.assertEqual(10_000, makeRoom(10_000).connections)
             self.assertEqual(limits, self.limits)

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Request, Response
 from ktcp.http.accesslog import FORMATS, AccessLog
+from ktcp.http.dates import DateClock
 from ktcp.http.protocol import Handler
 from ktcp.testing import MemoryConnection, request
 
@@ -96,6 +97,8 @@ class CombinedTests(Harness):
         The same request over again has its own line, with its own second.
         """
         self.serve()
+        # The Date of answers, which the lines of a second share, is told by this clock.
+        self.factory.renderer.date = DateClock(self.clock.seconds).now
         for _ in range(3):
             self.connection.send(request())
             self.clock.advance(0.6)

@@ -23,6 +23,7 @@ class Source:
     def __init__(self, *chunks: bytes) -> None:
         self.chunks = list(chunks)
         self.asked = 0
+        self.held: list[int] = []
 
     def availableChunk(self, body: RequestBody) -> bytes | None:
         """
@@ -32,6 +33,9 @@ class Source:
 
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         return succeed(self._take(body))
+
+    def holding(self, count: int) -> None:
+        self.held.append(count)
 
     def _take(self, body: RequestBody) -> bytes:
         self.asked += 1
@@ -57,6 +61,11 @@ class Broken:
     def nextChunk(self, body: RequestBody) -> Deferred[bytes]:
         return fail(BadRequest("broken"))
 
+    def holding(self, count: int) -> None:
+        """
+        Nothing is.
+        """
+
 
 class RequestBodyTests(SynchronousTestCase):
     """
@@ -71,6 +80,24 @@ class RequestBodyTests(SynchronousTestCase):
         self.assertEqual(b"", self.successResultOf(body.read()))
         self.assertEqual(b"", self.successResultOf(body.read(0)))
         self.assertEqual([], list(body.trailers))
+
+    def test_holding(self) -> None:
+        """
+        What is collected is told, until it is handed on; a little, or a body
+        that is there in one piece, is not worth it.
+        """
+        much, little = b"x" * 10_000, b"x" * 6_000
+        for chunks, length, held in (
+            ([much], 10_000, []),
+            ([much, much], 20_000, [10_000, -10_000]),
+            ([much, much], None, [10_000, 10_000, -20_000]),
+            ([little, little, little], None, [12_000, -12_000]),
+            ([much, much, much], None, [10_000, 10_000, -20_000]),
+        ):
+            source = Source(*chunks)
+            reading = RequestBody(source, length, 25_000).read()
+            reading.addErrback(lambda failure: failure.trap(BodyTooLarge))
+            self.assertEqual(held, source.held)
 
     def test_read(self) -> None:
         """

@@ -74,7 +74,7 @@ class LimitsTests(SynchronousTestCase):
         """
         page = (ROOT / "docs/reference/limits.rst").read_text()
         lines = re.findall(
-            r"^   \* - ``--(limit-[a-z-]+)``\n     - ``(\w+)``\n     - (.*)$", page, re.M
+            r"^   \* - ``--(limit-[a-z-]+)``\n     - (?:``(\w+)``|\\ )\n     - (.*)$", page, re.M
         )
         bounds = [
             Parameter(each.name, "", each.default)
@@ -83,7 +83,7 @@ class LimitsTests(SynchronousTestCase):
         ]
         keywords = [field.name for field in fields(Limits)] + ["connections", "clientConnections"]
         self.assertEqual([each.name for each in bounds], [name for name, _, _ in lines])
-        self.assertEqual(keywords, [keyword for _, keyword, _ in lines])
+        self.assertEqual(keywords, [keyword for _, keyword, _ in lines if keyword])
         for parameter, (name, _, default) in zip(bounds, lines, strict=True):
             self.assertEqual(parameter.default, valueOf(default), name)
 

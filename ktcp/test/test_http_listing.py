@@ -25,11 +25,11 @@ from ktcp.http.listing import (
 )
 
 ENTRIES = [
-    Listed(b"b", False, 10, 3.0),
-    Listed(b"A", False, 30, 2.0),
-    Listed(b"c", False, 20, 1.0),
-    Listed(b"z", True, 0, 9.0),
-    Listed(b"y", True, 0, 8.0),
+    (b"b", False, 10, 3.0),
+    (b"A", False, 30, 2.0),
+    (b"c", False, 20, 1.0),
+    (b"z", True, 0, 9.0),
+    (b"y", True, 0, 8.0),
 ]
 
 
@@ -65,7 +65,7 @@ class OrderTests(SynchronousTestCase):
             (Order("time"), b"yzcAb"),
             (Order("time", True), b"zybAc"),
         ):
-            self.assertEqual(b"".join(each.name for each in inOrder(ENTRIES, order)), names)
+            self.assertEqual(b"".join(each[0] for each in inOrder(ENTRIES, order)), names)
 
 
 class RenderTests(SynchronousTestCase):
@@ -80,7 +80,7 @@ class RenderTests(SynchronousTestCase):
         """
         A name is text, whatever is in it, and its link leads to it.
         """
-        page = self.html(b"/<b>/", Listed(b"<script>\"'&", False, 1, 0.0))
+        page = self.html(b"/<b>/", (b"<script>\"'&", False, 1, 0.0))
         self.assertNotIn("<script", page)
         self.assertNotIn("<b>", page)
         self.assertIn('<a href="./%3Cscript%3E%22%27%26">', page)
@@ -90,9 +90,7 @@ class RenderTests(SynchronousTestCase):
         """
         Colons, question marks, percent signs and broken UTF-8 stay in the link.
         """
-        page = self.html(
-            b"/", Listed(b"javascript:x", False, 1, 0.0), Listed(b"a?b%\xff", True, 0, 0.0)
-        )
+        page = self.html(b"/", (b"javascript:x", False, 1, 0.0), (b"a?b%\xff", True, 0, 0.0))
         self.assertIn('href="./javascript%3Ax"', page)
         self.assertIn('href="./a%3Fb%25%FF/">a?b%\ufffd/</a>', page)
 
@@ -119,11 +117,11 @@ class RenderTests(SynchronousTestCase):
         """
         Sizes are for people, times for both.
         """
-        page = self.html(b"/", Listed(b"a", False, 1536, 784111777.0))
+        page = self.html(b"/", (b"a", False, 1536, 784111777.0))
         self.assertIn("<td>1.5 KiB</td>", page)
         self.assertIn('<time datetime="1994-11-06T08:49:37Z">1994-11-06 08:49</time>', page)
         # Beyond what a date can say.
-        self.assertIn("1970-01-01", self.html(b"/", Listed(b"a", False, 1, 1e18)))
+        self.assertIn("1970-01-01", self.html(b"/", (b"a", False, 1, 1e18)))
 
     def test_sizes(self) -> None:
         """
@@ -205,7 +203,7 @@ class ScanTests(SynchronousTestCase):
             os.close(descriptor)
         self.assertIn((b"a", False, 3), [each[:3] for each in found])
         self.assertIn((b"d", True, 0), [each[:3] for each in found])
-        return sorted(each.name for each in found)
+        return sorted(each[0] for each in found)
 
     def test_served(self) -> None:
         """

@@ -30,9 +30,11 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from ktcp.counters import Layout
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.options import Refusal
+from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner, Worker, describeEnd
 from ktcp.workers.reports import LONGEST, LONGEST_TEXT, Lines, Reporter
 from ktcp.workers.sockets import InheritingReactor, OpeningReactor, openGroup
@@ -536,12 +538,6 @@ class FakeTransport:
         """
         self.written += data
 
-    def closeStdin(self) -> None:
-        """
-        Mark the end.
-        """
-        self.written += b"EOF"
-
     def signalProcess(self, name: str) -> None:
         """
         Keep it; twice is too late.
@@ -582,9 +578,28 @@ class WorkerTests(TeamMixin, SynchronousTestCase):
 
     def test_orders(self) -> None:
         """
-        It is told what to do, and that this was all.
+        It is told what to do, in a line.
         """
-        self.assertEqual(self.transport.written, b'{"a": 1}EOF')
+        self.assertEqual(self.transport.written, b'{"a": 1}\n')
+
+    def test_asked(self) -> None:
+        """
+        It tells of its connections when it is asked; one that hangs, or ends, has none, and
+        an answer that comes too late is nobody's.
+        """
+        clock = Clock()
+        first, second = self.worker.ask(5, clock), self.worker.ask(6, clock)
+        self.assertIn(b'{"ask": 1, "most": 5}\n{"ask": 2, "most": 6}\n', self.transport.written)
+        self.report(answer=2, rows=[{"peer": "a"}])
+        self.assertEqual(self.successResultOf(second), [{"peer": "a"}])
+        clock.advance(2)
+        self.assertEqual(self.successResultOf(first), [])
+        self.report(answer=1, rows=[{"peer": "b"}])
+        third = self.worker.ask(7, clock)
+        self.report(ready=True)
+        self.end(ProcessDone(0))
+        self.assertEqual(self.successResultOf(third), [])
+        self.assertEqual(clock.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
         """
@@ -678,7 +693,9 @@ class SpawnerTests(SynchronousTestCase):
         self.addCleanup(adopted.stopListening)
         started: list[Any] = []
         memory.spawnProcess = lambda *args, **kwargs: started.append((args, kwargs))
-        spawner = Spawner(memory, opening, ["--port", "0"], 2, [4, 5])
+        ledger = Ledger(Layout())
+        self.addCleanup(os.close, ledger.descriptor)
+        spawner = Spawner(memory, opening, ledger, ["--port", "0"], 2, [4, 5])
         spawner(1)
         spawner(2)
         theirs = []
@@ -701,6 +718,9 @@ class SpawnerTests(SynchronousTestCase):
             theirs.append(descriptors.pop(reports + 1))
             shared = descriptors.pop(outside.fileno())
             self.assertEqual(os.fstat(shared).st_ino, os.fstat(outside.fileno()).st_ino)
+            counters, row = orders["counters"]
+            self.assertEqual(descriptors.pop(counters), ledger.descriptor)
+            self.assertEqual(row, number - 1)
             self.assertEqual(descriptors, {0: "w", 1: "r", 2: "r", reports: "r"})
         self.assertEqual(len(set(theirs)), 2)
 
@@ -714,9 +734,12 @@ class SpawnerTests(SynchronousTestCase):
             raise BlockingIOError(11, "Resource temporarily unavailable")
 
         memory.spawnProcess = refuse
-        worker = Spawner(memory, OpeningReactor(memory, 1), [], 1)(1)
+        ledger = Ledger(Layout())
+        self.addCleanup(os.close, ledger.descriptor)
+        worker = Spawner(memory, OpeningReactor(memory, 1), ledger, [], 1)(1)
         failure = self.failureResultOf(worker.ready, WorkerFailed)
-        self.assertIn("cannot be started: Resource temporarily", str(failure.value))
+        self.assertEqual(ledger.snapshot().value("cthread_err"), 1)
+        self.assertIn(f"cannot be started: {sys.executable}: Resource", str(failure.value))
         self.successResultOf(worker.ended)
 
 

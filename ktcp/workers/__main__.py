@@ -5,8 +5,8 @@ What runs in a worker: C{python -m ktcp.workers TITLE OPTIONS...}.
 Not for people: the title is only for C{ps}, and what matters comes on stdin,
 as JSON: the parent's pid, the module of its reactor, the descriptor to report
 on, the processor to run on (or null), the listeners (what
-L{ktcp.workers.sockets} calls a key, then a descriptor), and the environment
-that was changed to get here.
+L{ktcp.workers.sockets} calls a key, then a descriptor), the descriptor and the row of
+L{ktcp.workers.ledger}, and the environment that was changed to get here.
 """
 
 from __future__ import annotations
@@ -28,12 +28,15 @@ def main() -> NoReturn:
     Serve until told to stop, or until the parent is gone.
     """
     _, title, *arguments = sys.argv
-    orders = json.load(sys.stdin)
+    # What follows the first line is asked later, see ktcp.workers.questions.
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        orders = json.loads(stdin.readline())
     endWithParent(orders["parent"], f"ktcp {title}")
     # Ctrl-C and the end of a terminal go to all processes at once; they are
     # the parent's to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     if orders["core"] is not None:
         os.sched_setaffinity(0, {orders["core"]})
     restoreEnvironment(orders["environment"])
@@ -104,9 +107,12 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     from twisted.internet import reactor as installedReactor
     from twisted.logger import globalLogBeginner
 
+    from ktcp.counters import Counters
     from ktcp.discovery import discover
     from ktcp.options import RESERVED, Refusal, optionsFor
-    from ktcp.service import assemble, reopenOnSignals, stopOnSignals
+    from ktcp.service import assemble, layoutFor, reopenOnSignals, stopOnSignals
+    from ktcp.workers.ledger import mapRow
+    from ktcp.workers.questions import Questions
     from ktcp.workers.reports import Reporter
     from ktcp.workers.sockets import Handed, InheritingReactor
 
@@ -119,7 +125,12 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
         options.parseOptions(arguments)
         # The parent has waited.
         options["drain-delay"] = 0.0
-        service = assemble(options, reactor, InheritingReactor(reactor, inherited), announce=False)
+        layout = layoutFor(options)
+        descriptor, row = orders["counters"]
+        counters = Counters(layout, mapRow(descriptor, row, layout))
+        os.close(descriptor)
+        inheriting = InheritingReactor(reactor, inherited)
+        service = assemble(options, reactor, inheriting, announce=False, counters=counters)
         service.privilegedStartService()
         service.startService()
     except Refusal as refusal:
@@ -129,6 +140,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
     reactor.callWhenRunning(stopOnSignals, reactor, service, (signal.SIGTERM,))
     reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGUSR1,))
+
+    reactor.addReader(Questions(0, service.inventory, reporter.report, reactor))
     reactor.callWhenRunning(reporter.report, {"ready": True})
     reactor.run()
     sys.exit(0)

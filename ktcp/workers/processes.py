@@ -13,12 +13,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.error import ProcessExitedAlready, ProcessTerminated
 from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from ktcp.workers.ledger import Ledger
 from ktcp.workers.reports import Lines
 from ktcp.workers.sockets import OpeningReactor
 from ktcp.workers.team import WorkerFailed
@@ -26,6 +27,9 @@ from ktcp.workers.team import WorkerFailed
 _log = Logger()
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+
+# Seconds that a worker has to answer; one that hangs is not waited for.
+PATIENCE = 2.0
 
 # What a worker finds its modules by; it puts them back once it runs, so that
 # the processes which it starts look where they always would.
@@ -35,6 +39,8 @@ SEARCH = ("PYTHONPATH", "PYTHONSAFEPATH")
 class Worker(ProcessProtocol):
     """
     A process that serves; a L{Working<ktcp.workers.team.Working>}.
+
+    @ivar served: It was ready once.
     """
 
     def __init__(self, title: str, orders: dict[str, object], reports: int) -> None:
@@ -46,6 +52,9 @@ class Worker(ProcessProtocol):
         self.name = f"worker {title}"
         self.ready: Deferred[None] = Deferred()
         self.ended: Deferred[str] = Deferred()
+        self.served = False
+        self._asked = 0
+        self._answers: dict[int, Deferred[list[Any]]] = {}
         self._orders = orders
         self._reports = reports
         self._refusal: str | None = None
@@ -64,6 +73,21 @@ class Worker(ProcessProtocol):
         """
         self._signal("KILL")
 
+    def ask(self, most: int, clock: Any) -> Deferred[list[Any]]:
+        """
+        Have it tell of its connections; see L{ktcp.workers.questions}.
+
+        @return: Fires with them; with none if it does not answer in time.
+        """
+        self._asked = number = self._asked + 1
+        waiting: Deferred[list[Any]] = Deferred(lambda _: self._giveUp(number))
+        self._answers[number] = waiting
+        self._transport.write(json.dumps({"ask": number, "most": most}).encode() + b"\n")
+        return waiting.addTimeout(PATIENCE, clock, lambda _, __: [])
+
+    def _giveUp(self, number: int) -> None:
+        del self._answers[number]
+
     def _signal(self, name: str) -> None:
         """
         Send a signal; to nobody if it has ended.
@@ -81,8 +105,7 @@ class Worker(ProcessProtocol):
         Give the orders.
         """
         self.name += f" (pid {self._transport.pid})"
-        self._transport.write(json.dumps(self._orders).encode())
-        self._transport.closeStdin()
+        self._transport.write(json.dumps(self._orders).encode() + b"\n")
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """
@@ -100,7 +123,13 @@ class Worker(ProcessProtocol):
         Act on a report.
         """
         if "ready" in report:
+            self.served = True
             self.ready.callback(None)
+        elif "answer" in report:
+            # Too late, maybe.
+            waiting = self._answers.pop(report["answer"], None)
+            if waiting is not None:
+                waiting.callback(report["rows"])
         elif "refusal" in report:
             self._refusal = report["refusal"]
         else:
@@ -147,6 +176,9 @@ class Worker(ProcessProtocol):
         if not self.ready.called:
             said = self._refusal or f"ended before it served ({reason})"
             self.ready.errback(WorkerFailed(f"{self.name}: {said}"))
+        answers, self._answers = self._answers, {}
+        for waiting in answers.values():
+            waiting.callback([])
         self.ended.callback(reason)
 
 
@@ -170,11 +202,13 @@ class Spawner:
         self,
         reactor: Any,
         opening: OpeningReactor,
+        ledger: Ledger,
         arguments: Sequence[str],
         size: int,
         cores: Sequence[int] = (),
     ) -> None:
         """
+        @param ledger: Where workers count.
         @param arguments: The parent's options, as they were given.
         @param size: How many workers there are.
         @param cores: The processors to bind workers to, in turn; none: leave
@@ -182,9 +216,18 @@ class Spawner:
         """
         self._reactor = reactor
         self._opening = opening
+        self._ledger = ledger
+        self._running: set[Worker] = set()
         self._arguments = arguments
         self._size = size
         self._cores = cores
+
+    def connections(self, most: int) -> Deferred[list[list[Any]]]:
+        """
+        Ask every worker that serves for its connections.
+        """
+        serving = [worker for worker in self._running if worker.served]
+        return gatherResults([worker.ask(most, self._reactor) for worker in serving])
 
     def __call__(self, number: int) -> Worker:
         """
@@ -204,6 +247,9 @@ class Spawner:
             there = port if kind == "fd" else max(descriptors) + 1
             descriptors[there] = descriptor
             listeners.append((*key, there))
+        counters = max(descriptors) + 1
+        descriptors[counters] = self._ledger.descriptor
+        row = self._ledger.open(number)
         title = f"{number}/{self._size}"
         orders: dict[str, object] = {
             "parent": os.getpid(),
@@ -211,16 +257,28 @@ class Spawner:
             "reports": reports,
             "core": self._cores[(number - 1) % len(self._cores)] if self._cores else None,
             "listeners": listeners,
+            "counters": (counters, row),
             "environment": {name: os.environ.get(name) for name in SEARCH},
         }
         worker = Worker(title, orders, reports)
+
+        def ended(reason: str) -> str:
+            self._running.discard(worker)
+            self._ledger.close(row, worker.served)
+            return reason
+
+        self._running.add(worker)
+
+        worker.ended.addCallback(ended)
         command = [sys.executable, "-m", "ktcp.workers", title, *self._arguments]
         try:
             self._reactor.spawnProcess(
                 worker, command[0], command, env=_environment(), childFDs=descriptors
             )
-        except OSError as error:  # fork(2): EAGAIN, ENOMEM.
-            worker.fail(f"cannot be started: {error.strerror}")
+        except OSError as error:
+            # fork(2): EAGAIN, ENOMEM.  execve(2): EACCES, where --uid is somebody
+            # who may not run root's Python.
+            worker.fail(f"cannot be started: {command[0]}: {error.strerror}")
         return worker
 
 

@@ -1,0 +1,30 @@
+# -*- test-case-name: ktcp.test.test_load_job -*-
+"""
+What is to be run: everything that the processes of a run have to know.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ktcp.load.responses import Checks
+from ktcp.load.result import Plan
+from ktcp.load.targets import Target
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    @ivar mode: One of L{ktcp.load.result.MODES}.
+    @ivar command: The command line, for the result.
+    @ivar requests: Of HTTP: the bytes of each request, asked in turn.
+    @ivar peerCloses: Of connections for one request each: the server closes them.
+    """
+
+    mode: str
+    target: Target
+    plan: Plan
+    command: tuple[str, ...] = ()
+    requests: tuple[bytes, ...] = ()
+    checks: Checks = field(default_factory=Checks)
+    peerCloses: bool = True

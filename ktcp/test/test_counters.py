@@ -1,0 +1,341 @@
+"""
+Tests for L{ktcp.counters}, and for what is counted where.
+"""
+
+import re
+from errno import ECONNABORTED, EMFILE
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp import HTTPFactory, Response
+from ktcp.admin.metrics import GAUGES, metricName
+from ktcp.counters import BOUNDS, HANDLER_SECONDS, REASONS, Census, Counters, Histogram, Layout
+from ktcp.http.limits import Limits
+from ktcp.test.support import ROOT
+from ktcp.testing import MemoryConnection, request
+
+
+class FakeReactor:
+    """
+    What the reactor of L{ktcp.reactor} is to counters.
+    """
+
+    counters = None
+
+
+class CountersTests(SynchronousTestCase):
+    """
+    What one process counts.
+    """
+
+    def setUp(self):
+        self.counters = Counters(Layout(["http", "echo"]))
+
+    def test_begins(self):
+        """
+        Nothing has been counted, and khttpd's seven are listed all the same, first.
+        """
+        lines = list(self.counters.snapshot().lines())
+        names = "accept_err cthread_err kmalloc_err recvmsg sendmsg send_err recv_err"
+        self.assertEqual(lines[:7], [f"ktcp: {name} : 0" for name in names.split()])
+        self.assertEqual(set(self.counters.snapshot().values), {0})
+
+    def test_slotsApart(self):
+        """
+        No two counters share a slot, and every slot is a counter's.
+        """
+        layout = self.counters.layout
+        slots = [
+            layout.starts[family.name] + at
+            for family in layout.families
+            for at in range(family.slots)
+        ]
+        self.assertEqual(slots, list(range(layout.size)))
+
+    def test_folds(self):
+        """
+        What transports add up is seen in each snapshot, once.
+        """
+        self.counters.reads += 2
+        self.counters.bytesIn += 100
+        self.counters.sends += 1
+        self.counters.bytesOut += 70
+        for _ in range(2):
+            snapshot = self.counters.snapshot()
+            found = [snapshot.value(n) for n in ("recvmsg", "bytes_in", "sendmsg", "bytes_out")]
+            self.assertEqual(found, [2, 100, 1, 70])
+
+    def test_reactorWithTurns(self):
+        """
+        Requests of a turn are added at its end, each to its own, with the time that the
+        turn has taken.
+        """
+        reactor = FakeReactor()
+        self.assertTrue(self.counters.attach(reactor))
+        self.assertIs(reactor.counters, self.counters)
+        factory = HTTPFactory(counters=self.counters, reactor=Clock())
+        connection = MemoryConnection(factory)
+        self.counters.began = self.counters.turn()
+        connection.send(request() * 3 + request(method="POST"))
+        self.assertEqual(sum(self.counters.row), 2)  # The heads that were read.
+        snapshot = self.counters.snapshot()
+        self.assertEqual(snapshot.value("requests", "GET", "2xx"), 3)
+        self.assertEqual(snapshot.value("requests", "POST", "5xx"), 1)
+        self.assertEqual(snapshot.value("requests"), 4)
+        self.assertEqual(snapshot.value("heads_read"), 2)
+        self.assertEqual(snapshot.histogram("response_seconds").count, 4)
+        connection.lose()
+
+    def test_reactorWithout(self):
+        """
+        With another reactor nothing waits to be counted.
+        """
+        self.assertFalse(self.counters.attach(Clock()))
+        self.assertEqual(self.counters.count, self.counters.add)
+
+    def test_acceptFailed(self):
+        """
+        A shortage is told from a client that has left again.
+        """
+        self.counters.acceptFailed(EMFILE)
+        self.counters.acceptFailed(ECONNABORTED)
+        snapshot = self.counters.snapshot()
+        self.assertEqual(snapshot.value("accept_err"), 2)
+        self.assertEqual(snapshot.value("kmalloc_err"), 1)
+
+    def test_census(self):
+        """
+        Connections are counted for each protocol, and those that there are follow.
+        """
+        census = Census(self.counters, 1)
+        for _ in REASONS:
+            census.accepted()
+        census.accepted()
+        for reason in REASONS:
+            census.ended(reason)
+        snapshot = self.counters.snapshot()
+        self.assertEqual(snapshot.value("accepted", "echo"), 6)
+        self.assertEqual(snapshot.value("accepted", "http"), 0)
+        self.assertEqual(snapshot.value("closed", "echo", "lost"), 1)
+        self.assertEqual(snapshot.open("echo"), 1)
+        self.assertIn("ktcp: closed echo aborted : 1", list(snapshot.lines()))
+
+    def test_difference(self):
+        """
+        Snapshots are added, and taken from one another.
+        """
+        first = self.counters.snapshot()
+        self.counters.limited("idle")
+        second = self.counters.snapshot()
+        self.assertEqual(second.minus(first).value("limits", "idle"), 1)
+        self.assertEqual(second.plus(second).value("limits"), 2)
+
+
+class HistogramTests(SynchronousTestCase):
+    """
+    How long things took.
+    """
+
+    def test_buckets(self):
+        """
+        A time is in the first bucket whose bound it does not exceed.
+        """
+        counters = Counters()
+        counters.observe(HANDLER_SECONDS, BOUNDS[0])
+        counters.observe(HANDLER_SECONDS, BOUNDS[0] * 1.01)
+        counters.observe(HANDLER_SECONDS, BOUNDS[-1] * 2, 3)
+        histogram = counters.snapshot().histogram("handler_seconds")
+        self.assertEqual(histogram.buckets, [1, 1, *[0] * (len(BOUNDS) - 2), 3])
+        self.assertAlmostEqual(histogram.sum, BOUNDS[0] * 2.01 + BOUNDS[-1] * 6, 6)
+        self.assertEqual(histogram.count, 5)
+
+    def test_quantile(self):
+        """
+        A quantile is the bound of the bucket that it lies in.
+        """
+        histogram = Histogram([1, 0, 98, *[0] * (len(BOUNDS) - 3), 1], 0.0)
+        self.assertEqual(histogram.quantile(0.0), BOUNDS[0])
+        self.assertEqual(histogram.quantile(0.5), BOUNDS[2])
+        self.assertEqual(histogram.quantile(0.99), BOUNDS[2])
+        self.assertEqual(histogram.quantile(1.0), BOUNDS[-1])
+        self.assertIsNone(Histogram([0] * (len(BOUNDS) + 1), 0.0).quantile(0.5))
+
+
+class HTTPTests(SynchronousTestCase):
+    """
+    What an HTTP factory counts: each request once, however it ends.
+    """
+
+    def setUp(self):
+        self.counters = Counters()
+        self.clock = Clock()
+
+    def serve(self, handler=lambda request: Response(200, b"x"), **limits):
+        factory = HTTPFactory(
+            handler, counters=self.counters, limits=Limits(**limits), reactor=self.clock
+        )
+        return MemoryConnection(factory)
+
+    def value(self, *names):
+        return self.counters.snapshot().value(*names)
+
+    def pass_(self, seconds):
+        for _ in range(int(seconds * 10)):
+            self.clock.advance(0.1)
+
+    def test_later(self):
+        """
+        A handler that answers later is timed.
+        """
+        answer = Deferred()
+        connection = self.serve(lambda request: answer)
+        connection.send(request())
+        self.assertEqual(self.value("requests"), 0)
+        answer.callback(Response(404))
+        self.assertEqual(self.value("requests", "GET", "4xx"), 1)
+        snapshot = self.counters.snapshot()
+        self.assertEqual(snapshot.histogram("handler_seconds").count, 1)
+        self.assertEqual(snapshot.histogram("response_seconds").count, 1)
+        connection.lose()
+
+    def test_streamed(self):
+        """
+        An answer that is cut short is counted, and has no time.
+        """
+        bodies = iter([b"", None])
+
+        async def body():
+            yield b"a"
+            if next(bodies) is None:
+                raise ZeroDivisionError
+
+        connection = self.serve(lambda request: Response(200, body()))
+        connection.send(request() * 2)
+        self.assertEqual(self.value("requests", "GET", "2xx"), 2)
+        self.assertEqual(self.counters.snapshot().histogram("response_seconds").count, 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_fails(self):
+        """
+        A handler's failure is a 500.
+        """
+        connection = self.serve(lambda request: 1 / 0)
+        connection.send(request())
+        self.assertEqual(self.value("requests", "GET", "5xx"), 1)
+        self.flushLoggedErrors(ZeroDivisionError)
+        connection.lose()
+
+    def test_left(self):
+        """
+        A client that leaves before it is answered is counted as such, once.
+        """
+        for leave in (MemoryConnection.lose, MemoryConnection.finish):
+            connection = self.serve(lambda request: Deferred())
+            connection.send(request(method="PUT"))
+            leave(connection)
+            connection.lose()
+        self.assertEqual(self.value("requests", "PUT", "none"), 2)
+        self.assertEqual(self.value("requests"), 2)
+
+    def test_unread(self):
+        """
+        What is no request has no method; why it was refused is counted.
+        """
+        for data, kind in [
+            (b"\x16\x03\x01", "malformed"),
+            (b"GET / HTTP/2.0\r\n\r\n", "version"),
+            (b"GET /%b HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 9000), "target-too-long"),
+            (b"GET / HTTP/1.1\r\nX: %b" % (b"x" * 17_000), "head-too-large"),
+            (b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n", "not-implemented"),
+        ]:
+            connection = self.serve()
+            connection.send(data)
+            self.assertEqual(self.value("parse_errors", kind), 1, kind)
+            connection.lose()
+        self.assertEqual(self.value("requests", "unread"), 5)
+        self.assertEqual(self.value("requests", "unread", "5xx"), 2)
+        self.assertEqual(self.value("limits", "target"), 1)
+        self.assertEqual(self.value("limits", "head"), 1)
+
+    def test_deadlines(self):
+        """
+        Each deadline that passes is counted by the name of its limit.
+        """
+        late = Deferred()
+        for data, kind in [
+            (b"", "headTime"),
+            (b"GET / HT", "headTime"),
+            (request(), "idle"),
+            (request("/late"), "handlerTime"),
+        ]:
+            before = self.value("limits", kind)
+            connection = self.serve(
+                lambda request: late if request.target == b"/late" else Response(200),
+                headTime=2,
+                idle=2,
+                handlerTime=2,
+                linger=100,
+            )
+            if data:
+                connection.send(data)
+            self.pass_(4)
+            self.assertEqual(self.value("limits", kind), before + 1, kind)
+            connection.lose()
+        self.assertEqual(self.value("requests", "GET", "5xx"), 1)
+
+    def test_body(self):
+        """
+        A body that is too large, or comes too slowly.
+        """
+
+        async def read(request):
+            return Response(200, await request.body.read())
+
+        connection = self.serve(read, body=10)
+        connection.send(request(method="POST", body=b"x" * 11))
+        connection.lose()
+        slow = self.serve(read, bodyGrace=2)
+        slow.send(request(method="POST", headers={"Content-Length": "5"}))
+        self.pass_(4)
+        slow.lose()
+        self.assertEqual(self.value("limits", "body"), 1)
+        self.assertEqual(self.value("limits", "bodyRate"), 1)
+        self.assertEqual(self.value("requests", "POST", "4xx"), 2)
+
+    def test_tooMany(self):
+        """
+        A connection that is one too many, and one that has had its last request.
+        """
+        factory = HTTPFactory(
+            counters=self.counters,
+            connections=1,
+            limits=Limits(requests=1),
+            reactor=self.clock,
+        )
+        first, second = MemoryConnection(factory), MemoryConnection(factory)
+        first.send(request())
+        second.lose()
+        first.lose()
+        self.assertEqual(self.value("limits", "connections"), 1)
+        self.assertEqual(self.value("limits", "requests"), 1)
+
+
+class DocumentationTests(SynchronousTestCase):
+    """
+    What the reference says of counters.
+    """
+
+    def test_table(self):
+        """
+        It names each counter and metric there is, with what it means, and no other.
+        """
+        text = (ROOT / "docs" / "reference" / "counters.rst").read_text()
+        rows = re.findall(r"   \* - ``(\w+)``\n     - ``(\w+)``\n     - (.*)\n     - (.*)\n", text)
+        expected = [
+            (family.name, metricName(family), ", ".join(family.labels) or "\\ ", family.meaning)
+            for family in Layout().families
+        ]
+        self.assertEqual(rows, expected)
+        self.assertEqual(dict(re.findall(r"^``(\w+)``\n   (.*)$", text, re.M)), GAUGES)

@@ -1,0 +1,98 @@
+"""
+Tests for the unit files of the documentation.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from twisted.internet import reactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.utils import getProcessOutputAndValue
+from twisted.trial.unittest import TestCase
+
+from ktcp.test.peers import peer
+from ktcp.test.support import ACTIVATE, BIN, ROOT, Client, portOf, spawn
+from ktcp.test.test_supervisor import Systemd
+
+UNITS = ROOT / "docs" / "examples" / "systemd"
+
+
+class UnitTests(TestCase):
+    """
+    What they say, and what they start.
+    """
+
+    timeout = 60
+
+    def setUp(self) -> None:
+        self.folder = Path(self.mktemp()).absolute()
+        self.folder.mkdir(parents=True)
+
+    def unit(self, name: str) -> str:
+        """
+        A unit, with the paths of this machine.
+        """
+        text = (UNITS / name).read_text()
+        return text.replace("/opt/ktcp/bin", str(BIN)).replace("/var/log/ktcp", str(self.folder))
+
+    def lines(self, key: str) -> list[str]:
+        """
+        What the service's unit says for a key.
+        """
+        lines = self.unit("ktcp.service").splitlines()
+        return [line.partition("=")[2] for line in lines if line.startswith(f"{key}=")]
+
+    async def test_verified(self) -> None:
+        """
+        systemd finds nothing wrong with them.
+        """
+        analyze = peer("systemd-analyze", "systemd")
+        paths = []
+        for name in ("ktcp.service", "ktcp.socket"):
+            paths.append(self.folder / name)
+            paths[-1].write_text(self.unit(name))
+        environment = {**os.environ, "SYSTEMD_LOG_LEVEL": "warning"}
+        output, errors, status = await getProcessOutputAndValue(
+            analyze, ["verify", "--man=no", *map(str, paths)], environment
+        )
+        self.assertEqual((output, errors, status), (b"", b"", 0))
+
+    async def test_started(self) -> None:
+        """
+        The command of the service, under a stand-in for systemd: it serves on
+        the socket, tells all that the unit relies on, and stops.
+        """
+        [command] = self.lines("ExecStart")
+        systemd = Systemd()
+        name = f"\0ktcp-{os.getpid()}-{self.folder.parent.name}"
+        port = reactor.listenUNIXDatagram(name, systemd)
+        self.addCleanup(port.stopListening)
+        environment = {"NOTIFY_SOCKET": "@" + name[1:], "WATCHDOG_USEC": "400000"}
+        standIn = [sys.executable, "-c", ACTIVATE, "AF_INET", "none"]
+        child = spawn(self, [*standIn, *command.split()], environment)
+        await systemd.heard(b"READY=1")
+        await systemd.heard(b"WATCHDOG=1")
+        where = TCP4ClientEndpoint(reactor, "127.0.0.1", portOf(await child.said("protocol=http")))
+        client = await connectProtocol(where, Client())
+        self.addCleanup(client.drop)
+        client.transport.write(b"GET / HTTP/1.0\r\n\r\n")
+        await client.closed
+        self.assertTrue(client.received.endswith(b"\r\n\r\nHello World!"))
+        reloading, again = systemd.heard(b"RELOADING=1"), systemd.heard(b"READY=1")
+        child.signal("HUP")
+        await reloading
+        await again
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+        self.assertIn(b"GET / HTTP/1.0", (self.folder / "access.log").read_bytes())
+
+    def test_enoughTime(self) -> None:
+        """
+        systemd waits for longer than connections are given.
+        """
+        [command], [seconds] = self.lines("ExecStart"), self.lines("TimeoutStopSec")
+        drain = command.split()[command.split().index("--drain-timeout") + 1]
+        self.assertGreaterEqual(float(seconds), float(drain) + 5)

@@ -16,7 +16,8 @@ from ktcp import parameters
 from ktcp.parameters import Parameter
 
 if TYPE_CHECKING:
-    from ktcp.tls import Certificates, Pair
+    from ktcp.certificates import Pair
+    from ktcp.tls import Certificates
 
 TLS = (
     Parameter(
@@ -129,7 +130,8 @@ def certificatesOf(options: Mapping[str, Any]) -> Certificates:
 
     @raise ValueError: One cannot be used; one line.
     """
-    from ktcp.tls import Certificates, loadPair, selfSigned
+    from ktcp.certificates import loadPair, selfSigned
+    from ktcp.tls import Certificates
 
     if options["tls-self-signed"]:
         made = [selfSigned([options["interface"]])]

@@ -28,6 +28,7 @@ from OpenSSL.crypto import X509
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
+    ILoggingContext,
     INegotiated,
     IProtocolFactory,
     IProtocolNegotiationFactory,
@@ -37,8 +38,9 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from ktcp.certificates import PeerIdentity, identityOf
 from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer, handOver
-from ktcp.tls import Certificates, NoCommonProtocol, PeerIdentity, identityOf
+from ktcp.tls import Certificates, NoCommonProtocol
 
 # What SSL_read and SSL_write are called by.  Connection.recv and send wrap them
 # in ten lines each, which with small messages cost more than the encryption.
@@ -342,7 +344,7 @@ class Handshake(Protocol):
             self._factory.refused("tls")
 
 
-@implementer(IProtocolFactory)
+@implementer(IProtocolFactory, ILoggingContext)
 class TLSFactory:
     """
     Serves another factory over TLS, on a listener of L{ktcp.endpoint.server}.
@@ -372,6 +374,13 @@ class TLSFactory:
         self.refused = refused
         offers = IProtocolNegotiationFactory(wrapped, None)
         self.protocols = tuple(offers.acceptableProtocols()) if offers else ()
+
+    def logPrefix(self) -> str:
+        """
+        The name under which Twisted logs.
+        """
+        wrapped = ILoggingContext(self.wrapped, None)
+        return f"{wrapped.logPrefix() if wrapped else type(self.wrapped).__name__} (TLS)"
 
     def doStart(self) -> None:
         """

@@ -456,22 +456,21 @@ class Recorder:
     What a line was made of is kept with it, and compared by identity: the same
     head, and the same answer on the same Date, make the same line again.
 
+    @ivar forwarding: Reads the headers of a connection whose peer is a trusted proxy.
     @ivar isTimed: Lines tell how long the handler took.
-    @ivar forwarding: Who to believe the client's address of, other than the peer.
     """
 
     __slots__ = (
-        "_address",
         "_answer",
         "_began",
         "_body",
-        "_client",
         "_clock",
         "_date",
         "_head",
         "_line",
         "_log",
         "_parts",
+        "_peer",
         "_sent",
         "_status",
         "_waiting",
@@ -483,10 +482,9 @@ class Recorder:
         self._log = log
         self._clock = log.clock
         self.isTimed = log.format.isTimed
-        self.forwarding: Forwarding | None = None
         # For this connection.
-        self._address: Any = None
-        self._client: bytes | None = None
+        self._peer: bytes | None = None
+        self.forwarding: Forwarding | None = None
         # For the request whose answer is waited for, or on its way.
         self._waiting: RequestHead | None = None
         self._began = 0.0
@@ -516,7 +514,8 @@ class Recorder:
         A request was not answered at once.
         """
         self._waiting = head
-        self._address = peer
+        if self._peer is None:
+            self._peer = self._log.format.peer(getattr(peer, "host", None))
 
     def again(self, head: RequestHead, peer: Any, response: Response, date: bytes) -> None:
         """
@@ -543,7 +542,8 @@ class Recorder:
             self._answer = response.head
             self._date = date
             self._body = body = response.body
-            self._address = peer
+            if self._peer is None:
+                self._peer = log.format.peer(getattr(peer, "host", None))
             sent = 0 if head.method == b"HEAD" else len(body)
             self._compose(head, response.status, sent, True)
         line = self._line
@@ -582,7 +582,7 @@ class Recorder:
         """
         What came could not be read, or not to its end, and was answered so.
         """
-        self._address = peer
+        self._peer = self._log.format.peer(getattr(peer, "host", None))
         self._finish(head, status, sent, True)
 
     def _finish(self, head: RequestHead | None, status: int, sent: int, complete: bool) -> None:
@@ -600,16 +600,9 @@ class Recorder:
         if head is None or head is not self._head:
             self._head = head
             self._parts = log.format.request(head)
-            if self._client is None or self.forwarding is not None:
-                self._client = log.format.peer(self._tell(head))
-        assert self._client is not None
-        self._line = log.format.line(log.moment, self._client, self._parts, status, sent, complete)
-
-    def _tell(self, head: RequestHead | None) -> str | None:
-        """
-        @return: The client's address, as L{Request.client} has it.
-        """
-        told = None
+        peer = self._peer
+        assert peer is not None
         if self.forwarding is not None and head is not None:
-            told = self.forwarding.read(head.headers).client
-        return told or getattr(self._address, "host", None)
+            client = self.forwarding.read(head.headers).client
+            peer = log.format.peer(client) if client else peer
+        self._line = log.format.line(log.moment, peer, self._parts, status, sent, complete)

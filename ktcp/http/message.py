@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 from ktcp.counters import UNREAD, statusColumn
 
 if TYPE_CHECKING:
+    from ktcp.certificates import PeerIdentity
     from ktcp.http.flow import RequestBody
     from ktcp.http.forwarded import Forwarding
-    from ktcp.tls import PeerIdentity
 
 Text: TypeAlias = "str | bytes"
 HeadersLike: TypeAlias = "Headers | Mapping[Any, Text] | Iterable[tuple[Text, Text]]"
@@ -250,7 +250,7 @@ class Request:
     @ivar peer: The address of who is connected, an C{IAddress}: the client, or a
         proxy that passes its requests on; see L{client}.
     @cvar peerIdentity: Who the client is, by its verified certificate, a
-        L{ktcp.tls.PeerIdentity}; L{None} where none was asked for.
+        L{ktcp.certificates.PeerIdentity}; L{None} where none was asked for.
     @cvar isSecure: The connection is over TLS.
     @cvar forwarding: Reads what the peer, a trusted proxy, says in headers.
     @ivar body: The body, a L{RequestBody}: C{await request.body.read()}, or

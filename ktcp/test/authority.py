@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from ktcp.tls import Pair, _generalName
+from ktcp.certificates import Pair, generalName
 
 _DAY = datetime.timedelta(days=1)
 _PEM = serialization.Encoding.PEM
@@ -49,7 +49,7 @@ class Authority:
             x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, commonName)]), key.public_key(), days
         ).add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         if names:
-            alternatives = x509.SubjectAlternativeName([_generalName(each) for each in names])
+            alternatives = x509.SubjectAlternativeName([generalName(each) for each in names])
             builder = builder.add_extension(alternatives, critical=False)
         return Pair("test", [builder.sign(self._key, hashes.SHA256())], key)
 

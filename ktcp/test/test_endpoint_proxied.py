@@ -21,13 +21,14 @@ from twisted.internet.task import Clock
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
+from ktcp.certificates import selfSigned
 from ktcp.echo import EchoProtocol
 from ktcp.endpoint.proxied import HEADER_TIME, ProxiedReactor
 from ktcp.endpoint.proxy import Trust
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.tls import TLSFactory
 from ktcp.test.support import AwaitedClock, stopAfter
-from ktcp.tls import Certificates, clientOptions, selfSigned
+from ktcp.tls import Certificates, clientOptions
 
 reactor: Any = globalReactor
 

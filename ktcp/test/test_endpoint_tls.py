@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 from zope.interface.verify import verifyObject
 
+from ktcp.certificates import selfSigned
 from ktcp.echo import EchoFactory, EchoProtocol
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.tls import TLSFactory
@@ -36,7 +37,7 @@ from ktcp.test.authority import Authority, saveCertificate
 from ktcp.test.support import AwaitedClock, stopAfter
 from ktcp.test.test_endpoint_transport import WriteThroughReactor
 from ktcp.test.twistedsuites import suites
-from ktcp.tls import Certificates, clientOptions, selfSigned
+from ktcp.tls import Certificates, clientOptions
 
 reactor: Any = globalReactor
 
@@ -77,7 +78,7 @@ class TLSReactor(WriteThroughReactor):
         return self.listenTCP(port, wrapped, backlog, interface)
 
 
-_LOG = "TLS is not the port's but the factory's here, and the log says so"
+_LOG = "the port is one of TCP, and says so when it closes; TLS is its factory's"
 _EARLY = "the client leaves during the handshake; there is no server protocol before its end"
 
 globals().update(
@@ -87,7 +88,6 @@ globals().update(
         ["test_tls"],
         {
             "test_connectionLostLogMsg": _LOG,
-            "test_startedListeningLogMessage": _LOG,
             "test_fullWriteBuffer": _EARLY,
             "test_resumeProducingAbort": _EARLY,
             "test_resumeProducingThrows": _EARLY,

@@ -13,8 +13,9 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from ktcp.certificates import Pair, loadPair, selfSigned
 from ktcp.test.authority import Authority, save, saveCertificate
-from ktcp.tls import Certificates, Pair, clientOptions, contextOf, loadPair, selfSigned
+from ktcp.tls import Certificates, clientOptions, contextOf
 
 
 def shakeHands(client: SSL.Connection, server: SSL.Connection) -> None:

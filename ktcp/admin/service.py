@@ -74,7 +74,7 @@ class Plane:
     ) -> None:
         """
         @param endpoints: Each with the option that asked for it.
-        @param listen: Makes a L{Listener<ktcp.service.Listener>}.
+        @param listen: Makes a L{Listener<ktcp.listening.Listener>}.
         """
         self._listeners: Sequence[Any] = [listen(origin, each) for origin, each in endpoints]
         self._hasToken = hasToken

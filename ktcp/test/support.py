@@ -25,6 +25,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import ProcessProtocol, Protocol, connectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
+from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
@@ -329,6 +330,28 @@ class Client(Protocol):
         It is over.
         """
         self.closed.callback(reason.value)
+
+
+class ListeningLog(SynchronousTestCase):
+    """
+    Keeps what listeners log.
+    """
+
+    def setUp(self) -> None:
+        """
+        Listen to the log.
+        """
+        self.logged: list[str] = []
+        observe: Any = self.observe
+        globalLogPublisher.addObserver(observe)
+        self.addCleanup(globalLogPublisher.removeObserver, observe)
+
+    def observe(self, event: Any) -> None:
+        """
+        Keep a line.
+        """
+        if event["log_namespace"] == "ktcp.listening":
+            self.logged.append(event["log_format"].format(**event))
 
 
 def makePEM() -> bytes:

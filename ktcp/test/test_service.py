@@ -4,10 +4,7 @@ Tests for L{ktcp.service}.
 
 from __future__ import annotations
 
-import errno
 import io
-import shlex
-import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -15,46 +12,27 @@ from typing import Any
 
 from twisted.application.service import IService
 from twisted.internet import reactor as globalReactor
-from twisted.internet.address import HostnameAddress, IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
 from twisted.internet.error import (
-    CannotListenError,
     ConnectionDone,
     ConnectionRefusedError,
-    ReactorNotRunning,
-)
-from twisted.internet.interfaces import (
-    IProtocolFactory,
-    IProtocolNegotiationFactory,
-    IStreamServerEndpoint,
 )
 from twisted.internet.protocol import Factory
-from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
-from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from ktcp import HTTPFactory, service
-from ktcp.drain import Drain
-from ktcp.echo import ChargenFactory, EchoFactory
+from ktcp import service
+from ktcp.echo import EchoFactory
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
 from ktcp.options import Refusal, optionsFor
 from ktcp.parameters import Parameter
 from ktcp.plugin import ProtocolPlugin
-from ktcp.service import (
-    KtcpService,
-    Listener,
-    TrackingFactory,
-    assemble,
-    describe,
-    placeOf,
-    stopOnSignals,
-)
-from ktcp.test.support import BIN, Client, spawn
+from ktcp.root import KtcpService
+from ktcp.service import assemble
+from ktcp.test.support import BIN, Client, ListeningLog, spawn
 
 reactor: Any = globalReactor
 
@@ -93,29 +71,6 @@ def assembled(useReactor: Any, *arguments: str) -> KtcpService:
     return assemble(options, useReactor)
 
 
-class LogMixin(SynchronousTestCase):
-    """
-    Keeps what ktcp logs.
-    """
-
-    def setUp(self) -> None:
-        """
-        Listen to the log.
-        """
-        self.logged: list[str] = []
-        observe: Any = self.observe
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
-        self.addCleanup(made.clear)
-
-    def observe(self, event: Any) -> None:
-        """
-        Keep a line of ktcp's.
-        """
-        if event["log_namespace"] == "ktcp.service":
-            self.logged.append(event["log_format"].format(**event))
-
-
 def asTwisted(
     useReactor: Any, port: int, interface: str, options: SocketOptions
 ) -> TCP4ServerEndpoint:
@@ -126,7 +81,7 @@ def asTwisted(
     return TCP4ServerEndpoint(useReactor, port, options.backlog, interface)
 
 
-class AssembleTests(LogMixin, SynchronousTestCase):
+class AssembleTests(ListeningLog, SynchronousTestCase):
     """
     What is asked of the reactor.
     """
@@ -136,6 +91,7 @@ class AssembleTests(LogMixin, SynchronousTestCase):
         Have ports opened in memory.
         """
         super().setUp()
+        self.addCleanup(made.clear)
         self.patch(service, "KTCPServerEndpoint", asTwisted)
 
     def start(self, *arguments: str) -> MemoryReactorClock:
@@ -270,174 +226,7 @@ class AssembleTests(LogMixin, SynchronousTestCase):
         self.assertEqual(refusal.code, "ktcp: nothing is left to serve")
 
 
-@implementer(IStreamServerEndpoint)
-class FakeEndpoint:
-    """
-    An endpoint that listens as a test says.
-    """
-
-    def __init__(self, result: Deferred[Any]) -> None:
-        self.result = result
-
-    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[Any]:
-        """
-        Listen, or not.
-        """
-        return self.result
-
-
-class ListenerTests(LogMixin, SynchronousTestCase):
-    """
-    Listeners that cannot.
-    """
-
-    def listener(self, result: Deferred[Any]) -> Listener:
-        """
-        A listener on a fake endpoint.
-        """
-        return Listener(
-            "echo", "--echo x", FakeEndpoint(result), EchoFactory(), MemoryReactorClock()
-        )
-
-    def test_reasons(self) -> None:
-        """
-        Each reason is told with the address, and with what to do.
-        """
-        for error, line in (
-            (
-                CannotListenError("127.0.0.1", 80, OSError(errno.EADDRINUSE, "In use")),
-                "127.0.0.1:80 is already in use; stop what listens there (ss -ltnp sport = :80) "
-                "or choose another port, 0 for any free one",
-            ),
-            (
-                CannotListenError("::1", 80, OSError(errno.EACCES, "Permission denied")),
-                "cannot listen on [::1]:80: ports below 1024 need root or CAP_NET_BIND_SERVICE "
-                "([Errno 13] Permission denied); choose another port, 0 for any free one",
-            ),
-            (
-                CannotListenError("1.2.3.4", 80, OSError(errno.EADDRNOTAVAIL, "x")),
-                "cannot listen on 1.2.3.4:80; no interface has this address (see ip address)",
-            ),
-            (
-                CannotListenError(None, b"/a b", OSError(errno.EADDRINUSE, "x")),
-                "/a b is already in use; stop what listens there (ss -lx src '/a b') "
-                "or choose another path",
-            ),
-            (
-                CannotListenError("", 80, OSError(errno.ENOBUFS, "No buffer space")),
-                f"cannot listen on *:80 ([Errno {errno.ENOBUFS}] No buffer space); "
-                "choose another port, 0 for any free one",
-            ),
-            (OSError(errno.ENOENT, "No such file"), "cannot listen (No such file)"),
-            (OverflowError("port must\nbe"), "cannot listen (OverflowError: port must be)"),
-        ):
-            listener = self.listener(fail(error))
-            refusal = self.assertRaises(Refusal, listener.startService)
-            self.assertEqual(refusal.code, f"ktcp: --echo x: {line}")
-
-    def test_failsLater(self) -> None:
-        """
-        An endpoint that fails while the service runs is a line in the log.
-        """
-        result: Deferred[Any] = Deferred()
-        listener = self.listener(result)
-        listener.startService()
-        result.errback(OSError(errno.ENOENT, "No such file"))
-        self.assertEqual(self.logged, ["ktcp: --echo x: cannot listen (No such file)"])
-
-    def test_stoppedBefore(self) -> None:
-        """
-        A service that stops before an endpoint listens waits for nothing.
-        """
-        listener = self.listener(Deferred())
-        listener.startService()
-        self.successResultOf(listener.stopService())  # type: ignore[arg-type]
-        self.assertEqual(self.logged, [])
-
-
-class DescribeTests(SynchronousTestCase):
-    """
-    The line that says where a listener is.
-    """
-
-    def test_addresses(self) -> None:
-        """
-        Each kind of address, in fields that a shell would take apart.
-        """
-        for address, fields in (
-            (IPv4Address("TCP", "127.0.0.1", 80), "transport=tcp address=127.0.0.1 port=80"),
-            (IPv6Address("TCP", "fe80::1%lo", 80), "transport=tcp address=fe80::1%lo port=80"),
-            (UNIXAddress("/run/x"), "transport=unix path=/run/x"),
-            (UNIXAddress("/a b"), "transport=unix path='/a b'"),
-            (UNIXAddress("\0x"), "transport=unix path=@x"),
-            (HostnameAddress(b"x", 1), "transport=other address='HostnameAddress("),
-        ):
-            said = describe(placeOf(address))
-            self.assertTrue(said.startswith(fields), said)
-        self.assertEqual(shlex.split(describe(placeOf(UNIXAddress("/a b"))))[1], "path=/a b")
-
-
-class SignalTests(SynchronousTestCase):
-    """
-    What a signal does.
-    """
-
-    def test_negotiation(self) -> None:
-        """
-        What TLS may negotiate is the protocol's to say, and not every one does.
-        """
-        factory = TrackingFactory(HTTPFactory())
-        verifyObject(IProtocolNegotiationFactory, factory)
-        self.assertEqual(factory.acceptableProtocols(), [b"http/1.1"])
-        silent = TrackingFactory(EchoFactory())
-        self.assertFalse(IProtocolNegotiationFactory.providedBy(silent))
-
-    def test_stops(self) -> None:
-        """
-        SIGTERM and SIGINT stop the reactor; another one while it stops is
-        no error, and one after that does not kill.
-        """
-
-        class StoppingReactor:
-            stops = 0
-
-            def addSystemEventTrigger(self, phase: str, event: str, f: Any) -> None:
-                self.trigger = (phase, event, f)
-
-            def callFromThread(self, f: Any, *args: object) -> None:
-                f(*args)
-
-            def stop(self) -> None:
-                self.stops += 1
-                if self.stops > 1:
-                    raise ReactorNotRunning
-
-        class HurriedService(KtcpService):
-            hurried = 0
-
-            def __init__(self) -> None:
-                super().__init__(Context(None))
-
-            def hurry(self) -> None:
-                self.hurried += 1
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            for each in (signal.SIGTERM, signal.SIGINT):
-                self.addCleanup(signal.signal, each, signal.getsignal(each))
-            stopping = StoppingReactor()
-            service = HurriedService()
-            stopOnSignals(stopping, service)
-            handler: Any = signal.getsignal(number)
-            handler(number, None)
-            handler(number, None)
-            self.assertEqual((stopping.stops, service.hurried), (2, 1))
-            phase, event, ignore = stopping.trigger
-            self.assertEqual((phase, event), ("after", "shutdown"))
-            ignore()
-            self.assertEqual(signal.getsignal(number), signal.SIG_IGN)
-
-
-class RealTests(LogMixin, TestCase):
+class RealTests(ListeningLog, TestCase):
     """
     Real listeners and connections.
     """
@@ -448,6 +237,7 @@ class RealTests(LogMixin, TestCase):
         """
         A service on the real reactor; nothing of it stays.
         """
+        self.addCleanup(made.clear)
         service = assembled(reactor, *arguments)
         self.addCleanup(service.stopService)
         return service
@@ -484,20 +274,6 @@ class RealTests(LogMixin, TestCase):
         await client.got(1)
         await service.stopService()
         self.assertIsInstance(await client.closed, ConnectionDone)
-
-    async def test_stopClosesEndless(self) -> None:
-        """
-        A protocol that never stops producing does not keep its connection.
-        """
-        factory = TrackingFactory(ChargenFactory())
-        verifyObject(IProtocolFactory, factory)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        self.addCleanup(port.stopListening)
-        client = await self.connect(port.getHost().port)
-        await client.got(1)
-        drained = Drain(factory.connections, reactor, 60.0).begin()
-        self.assertIsInstance(await client.closed, ConnectionDone)
-        await drained
 
     async def test_limitsConnections(self) -> None:
         """
@@ -563,17 +339,6 @@ class RealTests(LogMixin, TestCase):
         except ConnectionRefusedError:
             return
         self.fail("something listens")
-
-    async def test_connectionsAreForgotten(self) -> None:
-        """
-        A connection that is gone is not kept.
-        """
-        factory = TrackingFactory(EchoFactory())
-        protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
-        self.assertEqual(len(factory.connections), 1)
-        Drain(factory.connections, Clock(), 0.0).begin()  # Not connected yet: left alone.
-        del protocol
-        self.assertEqual(len(factory.connections), 0)
 
 
 class ReactorTests(TestCase):

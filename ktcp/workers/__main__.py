@@ -110,7 +110,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
     from ktcp.counters import Counters
     from ktcp.discovery import discover
     from ktcp.options import RESERVED, Refusal, optionsFor
-    from ktcp.service import assemble, layoutFor, reopenOnSignals, stopOnSignals
+    from ktcp.service import assemble, layoutFor
+    from ktcp.signals import reopenOnSignals, stopOnSignals
     from ktcp.workers.ledger import mapRow
     from ktcp.workers.questions import Questions
     from ktcp.workers.reports import Reporter

@@ -1,0 +1,126 @@
+# -*- test-case-name: ktcp.test.test_tracking -*-
+"""
+The connections of a protocol: let in, counted and remembered while they last,
+and ended when it stops being served.
+"""
+
+from __future__ import annotations
+
+from time import monotonic
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    ILoggingContext,
+    IProtocol,
+    IProtocolFactory,
+    IProtocolNegotiationFactory,
+)
+from zope.interface import alsoProvides, implementer
+
+from ktcp.counters import Census
+from ktcp.drain import Drain
+from ktcp.endpoint.admission import Admission
+from ktcp.interfaces import IRefusingFactory
+
+
+@implementer(IProtocolFactory, ILoggingContext)
+class TrackingFactory:
+    """
+    A factory that counts the connections of another, and remembers them, to
+    drain them.
+
+    Nothing is put between a transport and its protocol, as
+    L{twisted.protocols.policies} would do: that costs a call for each read
+    and hides half-closed connections.  Nor is a protocol asked to report its
+    end: the memory is weak.
+    """
+
+    def __init__(
+        self,
+        wrapped: IProtocolFactory,
+        admission: Admission | None = None,
+        census: Census | None = None,
+    ) -> None:
+        """
+        @param admission: Lets connections in; if not given, as many as come.
+        @param census: Counts them.
+        """
+        self.wrapped: Any = wrapped
+        self._admission = admission or Admission(None, None)
+        self._census = census
+        refusing = IRefusingFactory(wrapped, None)
+        self._refuse = None if refusing is None else refusing.buildRefusal
+        # When each began.
+        self.connections: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
+        if IProtocolNegotiationFactory.providedBy(wrapped):
+            alsoProvides(self, IProtocolNegotiationFactory)
+
+    def logPrefix(self) -> str:
+        """
+        The name under which Twisted logs.
+        """
+        return type(self.wrapped).__name__
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        What TLS may negotiate, where the other factory says so.
+        """
+        protocols: list[bytes] = self.wrapped.acceptableProtocols()
+        return protocols
+
+    def doStart(self) -> None:
+        """
+        A listener has opened.
+        """
+        self.wrapped.doStart()
+
+    def doStop(self) -> None:
+        """
+        A listener has closed.
+        """
+        self.wrapped.doStop()
+
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
+        """
+        Have the other factory build a protocol, if there is room for one more
+        connection, and remember it.
+        """
+        build = self.wrapped.buildProtocol
+        protocol = self._admission.build(addr, build, self._refuse, self._census)
+        if protocol is not None:
+            self.connections[protocol] = monotonic()
+        return protocol
+
+
+class ProtocolService(MultiService):
+    """
+    One protocol: its factory, and a L{Listener} for each of its endpoints.
+    """
+
+    def __init__(self, factory: TrackingFactory, clock: Any, drainTimeout: float = 0.0) -> None:
+        """
+        @param drainTimeout: Seconds for which connections may take to end when
+            it stops.
+        """
+        super().__init__()
+        self.factory = factory
+        self._drain = Drain(self.factory.connections, clock, drainTimeout)
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Close the listeners, then the connections.
+
+        @return: Fires when all are closed.
+        """
+        closed: Deferred[Any] = super().stopService()
+        return closed.addCallback(lambda _: self._drain.begin())
+
+    def hurry(self) -> None:
+        """
+        Wait for no connection any more.
+        """
+        self._drain.hurry()

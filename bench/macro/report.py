@@ -165,6 +165,43 @@ def markdown(result: Data) -> str:
     return "\n".join(lines) + "\n"
 
 
+# What README shows of a comparison: these rows, and of each the ratio to these peers.
+FIRST = {
+    ("keepalive", "pipelined", "cookies", "connections"): (
+        *("nginx", "granian", "uvicorn httptools", "uvicorn h11", "twisted.web"),
+    ),
+    ("file1k", "file64k", "unchanged", "tls"): ("nginx", "twisted.web File", "ktcp on ssl:"),
+    ("echo", "echo16k", "echoconnections"): ("C epoll", "uvloop", "asyncio", "Twisted"),
+}
+
+
+def headline(result: Data) -> str:
+    """
+    Write the report in short: a table of ratios for each kind of row.
+    """
+    rows = {row["name"]: row for row in result["rows"]}
+    lines = [machineLine(result) + ".", ""]
+    for names, peers in FIRST.items():
+        present = [rows[name] for name in names if name in rows and rows[name]["peers"]]
+        shown = [peer for peer in peers if any(peer in row["ratios"] for row in present)]
+        if not shown:
+            continue
+        unit = present[0]["unit"]
+        lines.append(f"| | ktcp, {unit} | {' | '.join(f'x {peer}' for peer in shown)} |")
+        lines.append("|---|---:|" + "---:|" * len(shown))
+        for row in present:
+            ratios = [row["ratios"].get(peer, {}).get(row["figure"]) for peer in shown]
+            cells = [row["title"], number(row["peers"][row["subject"]][row["figure"]]["median"])]
+            cells += [number(ratio["median"]) if ratio else "" for ratio in ratios]
+            lines.append(f"| {' | '.join(cells)} |")
+        lines.append("")
+    met = sum(bar["met"] is True for bar in result["bars"])
+    lines.append(
+        f"Of {len(result['bars'])} bars that ktcp has set itself, {met} were met in this run."
+    )
+    return "\n".join(lines) + "\n"
+
+
 def draw(result: Data, path: Path) -> None:
     """
     Draw the report: a panel for each row, a bar for each server, ends as whiskers.

@@ -360,6 +360,33 @@ class ReportTests(SynchronousTestCase):
         text = report.rowText(summarise(Outcome(row, {"ktcp": [figures]})))
         self.assertEqual(text.splitlines()[1].split(), ["KiB", "spread"])
 
+    def test_headline(self) -> None:
+        """
+        README has a table for each kind of row that was measured, with the ratios
+        to its peers, and says how many bars were met.
+        """
+        figures = {"rate": {"median": 1000.0}}
+        row = {
+            "name": "echo",
+            "title": "echo 64 B",
+            "unit": "echoes/s",
+            "subject": "ktcp",
+            "figure": "rate",
+            "peers": {"ktcp": figures, "Twisted": figures},
+            "ratios": {"Twisted": {"rate": {"median": 2.5, "low": 2.0, "high": 3.0}}},
+        }
+        result = {
+            "rows": [row],
+            "bars": [{"met": True}, {"met": False}, {"met": None}],
+        }
+        self.patch(report, "machineLine", lambda result: "machine")
+        self.assertEqual(
+            report.headline(result),
+            "machine.\n\n| | ktcp, echoes/s | x Twisted |\n|---|---:|---:|\n"
+            "| echo 64 B | 1,000 | 2.50 |\n\n"
+            "Of 3 bars that ktcp has set itself, 1 were met in this run.\n",
+        )
+
     def test_section(self) -> None:
         """
         Only what stands between the markers is replaced, again and again.

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ktcp.echo import ChargenFactory, DiscardFactory, EchoFactory
+    from ktcp.http.factory import HTTPFactory
     from ktcp.http.message import Headers, Request, Response
-    from ktcp.http.protocol import HTTPFactory
     from ktcp.http.router import Router
     from ktcp.http.static import StaticFiles
 
@@ -38,7 +38,7 @@ _ROOMS = {
     "ChargenFactory": "ktcp.echo",
     "DiscardFactory": "ktcp.echo",
     "EchoFactory": "ktcp.echo",
-    "HTTPFactory": "ktcp.http.protocol",
+    "HTTPFactory": "ktcp.http.factory",
     "Headers": "ktcp.http.message",
     "Request": "ktcp.http.message",
     "Response": "ktcp.http.message",

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IStreamServerEndpoint
 from ktcp.admin.facts import Facts
 from ktcp.admin.gate import Gate
 from ktcp.admin.routes import routes
-from ktcp.http.protocol import HTTPFactory
+from ktcp.http.factory import HTTPFactory
 from ktcp.options import Refusal
 
 # Bytes; a token that is shorter can be guessed.

@@ -18,55 +18,31 @@ How a connection leaves the happy path:
     handlers answer at once.  One that still thinks is cancelled, for a FIN is
     all one sees of a client that has left (nginx's 499, node.js and uvicorn
     do so too);
-  - a deadline passes: see L{HTTPProtocol.due}, which has them all;
+  - a deadline passes: see C{_deadline}, which has them all;
   - the client is gone: the handler's Deferred or coroutine is cancelled.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from enum import Enum
-from time import perf_counter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import (
-    IAddress,
-    IHalfCloseableProtocol,
-    IProtocolNegotiationFactory,
-    IPushProducer,
-    IReactorTime,
-)
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ktcp.counters import (
-    HANDLER_SECONDS,
-    RESPONSE_SECONDS,
-    UNREAD,
-    Counters,
-    statusColumn,
-)
-from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS, Admission
 from ktcp.endpoint.buffers import BUFFERS
-from ktcp.http.accesslog import AccessLog, Recorder
-from ktcp.http.compress import Compressing, Compression
+from ktcp.http.accesslog import Recorder
 from ktcp.http.connection import HTTPConnection
-from ktcp.http.dates import DateClock
-from ktcp.http.deadlines import Wheel
-from ktcp.http.door import Door
 from ktcp.http.errors import errorResponse
-from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
-from ktcp.http.forwarded import Forwarding
-from ktcp.http.handlers import hello, noRoom
-from ktcp.http.limits import Limits
+from ktcp.http.flow import Gate, RequestBody
 from ktcp.http.message import (
     BadRequest,
     BodyTooLarge,
-    Headers,
     HTTPError,
     Request,
     RequestHead,
@@ -74,8 +50,13 @@ from ktcp.http.message import (
     Standing,
     requestsOf,
 )
-from ktcp.http.rendering import CONTINUE, Renderer, Sender
-from ktcp.interfaces import IDescribed, IDrainable, IRefusingFactory
+from ktcp.http.rendering import CONTINUE
+from ktcp.http.streaming import Stream
+from ktcp.http.tally import Tally
+from ktcp.interfaces import IDescribed, IDrainable
+
+if TYPE_CHECKING:
+    from ktcp.http.factory import HTTPFactory
 
 Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -130,7 +111,6 @@ class HTTPProtocol(Protocol):
         self._limits = factory.limits
         self._renderer = factory.renderer
         self._noBody = factory.noBody
-        self._counters = factory.counters
         self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
         self._request: type[Request] = Request
@@ -150,6 +130,7 @@ class HTTPProtocol(Protocol):
         self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
+        self._tally = Tally(factory.counters)
         self._record: Recorder | None = None
         if factory.accessLog is not None:
             self._record = factory.accessLog.recorder()
@@ -164,10 +145,8 @@ class HTTPProtocol(Protocol):
         self._mustContinue = False
         self._wanted: Deferred[bytes] | None = None
         self._pending: Deferred[Any] | None = None
-        self._sender: Sender | None = None
-        self._producer: Any = None
+        self._stream: Stream | None = None
         self._taken = 0
-        self._began = 0.0
         # What is read ahead, as BUFFERS knows it.
         self._ahead = 0
 
@@ -229,7 +208,7 @@ class HTTPProtocol(Protocol):
             self._advance()
         if self._connection.waiting:
             self._adjustReading()
-            self._tally()
+            self._measureAhead()
 
     def readConnectionLost(self) -> None:
         """
@@ -255,7 +234,7 @@ class HTTPProtocol(Protocol):
         Tell those who work for this connection.
         """
         if self._state is _HANDLING:
-            self._countUnanswered()
+            self._tally.unanswered(self._head)
         self._state = State.CLOSED
         if self._record is not None:
             self._record.ended(False)
@@ -264,9 +243,9 @@ class HTTPProtocol(Protocol):
             BUFFERS.add(self.transport, -self._ahead)
             self._ahead = 0
         self._wheel.forget(self)
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            producer.stopProducing()
+        if self._stream is not None:
+            stream, self._stream = self._stream, None
+            stream.stop()
         if self._pending is not None:
             pending, self._pending = self._pending, None
             pending.cancel()
@@ -278,8 +257,8 @@ class HTTPProtocol(Protocol):
         self._gate.shut()
         self._shutSince = self._wheel.now
         self._wheel.watch(self)
-        if self._producer is not None:
-            self._producer.pauseProducing()
+        if self._stream is not None:
+            self._stream.pause()
         self._adjustReading()
 
     def resumeProducing(self) -> None:
@@ -288,8 +267,8 @@ class HTTPProtocol(Protocol):
         """
         self._gate.open()
         self._since = self._wheel.now
-        if self._producer is not None:
-            self._producer.resumeProducing()
+        if self._stream is not None:
+            self._stream.resume()
         self._advance()
         self._adjustReading()
 
@@ -342,7 +321,7 @@ class HTTPProtocol(Protocol):
             if self._batch:
                 self._flush()
             if self._ahead:
-                self._tally()
+                self._measureAhead()
 
     def _step(self) -> bool:
         """
@@ -469,8 +448,7 @@ class HTTPProtocol(Protocol):
     def _await(self, answer: Any) -> None:
         if self._record is not None:
             self._record.waits(self._head, self._peer)
-        if self._counters is not None:
-            self._began = self._counters.turn()
+        self._tally.waits()
         if isinstance(answer, Response):
             self._answer(answer)
             return
@@ -489,7 +467,7 @@ class HTTPProtocol(Protocol):
         if self._state is not State.HANDLING:
             return
         self._pending = None
-        self._countHandled()
+        self._tally.handled()
         if not isinstance(response, Response):
             raise TypeError(f"a handler gave {response!r}, not a Response")
         self._answer(response)
@@ -510,12 +488,12 @@ class HTTPProtocol(Protocol):
             self._log.failure("a handler failed for {request}", failure, request=self._requested())
         if left:
             return
-        self._countHandled()
+        self._tally.handled()
         if isinstance(error, BadRequest):
             self._refuse(error)
             return
         if isinstance(error, BodyTooLarge):
-            self._countLimit("body")
+            self._tally.limited("body")
         assert self._head is not None
         self._answer(errorResponse(error, self._head.headers.get(b"accept")))
         self._advance()
@@ -531,7 +509,7 @@ class HTTPProtocol(Protocol):
         head = self._head if self._body is None else self._lastOrNot(self._body)
         assert head is not None
         if response.body.__class__ is not bytes or response.trailers is not None:
-            self._stream(head, response)
+            self._begin(head, response)
             return
         try:
             data, closes = self._renderer.whole(head, response)
@@ -540,9 +518,9 @@ class HTTPProtocol(Protocol):
             return
         if self._record is not None:
             self._record.answered(head, self._peer, response, self._renderer.date())
-        self._countAnswer(head.row, response.status)
+        self._tally.answered(head, response.status)
         self._write(data)
-        self._countComplete()
+        self._tally.complete()
         self._answered(closes)
 
     def _lastOrNot(self, body: RequestBody) -> RequestHead | None:
@@ -616,23 +594,24 @@ class HTTPProtocol(Protocol):
         if self._record is not None:
             sent = len(answer.partition(b"\r\n\r\n")[2])
             self._record.refused(head, self.transport.getPeer(), error.status, sent)
-        self._countRefusal(error, head)
+        self._tally.refused(error, head)
         self._write(answer)
-        self._countComplete()
+        self._tally.complete()
         self._linger()
 
     # Bodies of answers.
 
-    def _stream(self, head: RequestHead, response: Response) -> None:
+    def _begin(self, head: RequestHead, response: Response) -> None:
         try:
-            data, self._sender = self._renderer.begin(head, response)
+            data, sender = self._renderer.begin(head, response)
         except Exception:
             self._handlerFailed(Failure())
             return
+        self._stream = stream = Stream(sender, self.transport, self._gate, self._record)
         self._state = State.STREAMING
         if self._record is not None:
             self._record.begun(response)
-        self._countAnswer(head.row, response.status)
+        self._tally.answered(head, response.status)
         self._write(data)
         if self._batch:
             # What follows is written at once, so nothing may wait before it.
@@ -642,15 +621,11 @@ class HTTPProtocol(Protocol):
             self._streamed(None)
             return
         if isinstance(body, bytes):
-            self._writeBody(body)
+            stream.write(body)
             self._streamed(None)
             return
         try:
-            if hasattr(body, "startProducing"):
-                self._producer = body
-                streaming = body.startProducing(BodyConsumer(self._writeBody, self._fileSender()))
-            else:
-                streaming = Deferred.fromCoroutine(pour(body, self._writeBody, self._gate))
+            streaming = stream.begin(body)
         except Exception:
             self._streamFailed(Failure())
             return
@@ -659,50 +634,14 @@ class HTTPProtocol(Protocol):
         streaming.addCallback(self._streamed)
         streaming.addErrback(self._streamFailed)
 
-    def _writeBody(self, data: bytes) -> None:
-        if self._state is not State.STREAMING:
-            return
-        assert self._sender is not None
-        sent = self._sender.data(data)
-        if self._record is not None:
-            self._record.sent(len(data))
-        if sent:
-            self.transport.writeSequence(sent)
-
-    def _fileSender(self) -> Callable[[int, int, int], int] | None:
-        """
-        @return: What sends a part of a file past this protocol, if that may be.
-        """
-        assert self._sender is not None
-        # Asked of the class: TLS and other wrappers hand on the attributes of
-        # the transport below, and the file would go out past them.
-        able = hasattr(type(self.transport), "sendFile") and not self._sender.chunked
-        return self._sendFile if able else None
-
-    def _sendFile(self, descriptor: int, offset: int, count: int) -> int:
-        if self._state is not State.STREAMING:
-            return 0
-        sent: int = self.transport.sendFile(descriptor, offset, count)
-        # The transport may have been lost in it.
-        if sent and self._sender is not None:
-            self._sender.passed(sent)
-            if self._record is not None:
-                self._record.sent(sent)
-        return sent
-
     def _streamed(self, result: object) -> None:
         if self._state is not State.STREAMING:
             return
-        assert self._sender is not None
-        self._pending = self._producer = None
-        data, closes = self._sender.end()
-        closes = closes or self._draining
-        self._sender = None
-        if self._record is not None:
-            self._record.ended(True)
-        if data:
-            self.transport.write(data)
-        self._countComplete()
+        assert self._stream is not None
+        stream, self._stream = self._stream, None
+        self._pending = None
+        closes = stream.end() or self._draining
+        self._tally.complete()
         self._answered(closes)
         self._advance()
         self._adjustReading()
@@ -711,7 +650,9 @@ class HTTPProtocol(Protocol):
         """
         The head has gone, so only the end of the connection can tell.
         """
-        self._pending = self._producer = None
+        self._pending = None
+        if self._stream is not None:
+            self._stream.failed()
         left = self._state is not State.STREAMING
         if not (left and failure.check(CancelledError)):
             self._log.failure("the body failed for {request}", failure, request=self._requested())
@@ -721,11 +662,10 @@ class HTTPProtocol(Protocol):
     def _cut(self) -> None:
         # A body that has a length or is chunked is seen to be cut short; one
         # that is ended by closing must not end that way, so it is reset.
-        if self._sender is None or self._sender.delimited:
+        if self._stream is None or self._stream.isDelimited:
             self._close()
         else:
-            self._state = State.CLOSED
-            self.transport.abortConnection()
+            self._abort()
 
     # Bodies of requests.
 
@@ -806,7 +746,7 @@ class HTTPProtocol(Protocol):
             return True
         self._taken += len(chunk)
         if self._taken > self._limits.drain:
-            self._countLimit("drain")
+            self._tally.limited("drain")
             self._linger()
             return False
         return True
@@ -832,7 +772,7 @@ class HTTPProtocol(Protocol):
             else:
                 self.transport.pauseProducing()
 
-    def _tally(self) -> None:
+    def _measureAhead(self) -> None:
         """
         Have what is read ahead added up, when there is some or there was.
         """
@@ -850,12 +790,23 @@ class HTTPProtocol(Protocol):
         Send what was written, then close.
         """
         self._state = State.CLOSED
+        if self._stream is not None:
+            self._stream.isOver = True
         if self._batch:
             self._flush()
         self._since = self._wheel.now
         self._wheel.watch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
+
+    def _abort(self) -> None:
+        """
+        Reset the connection.
+        """
+        self._state = State.CLOSED
+        if self._stream is not None:
+            self._stream.isOver = True
+        self.transport.abortConnection()
 
     def _finish(self) -> None:
         """
@@ -865,14 +816,14 @@ class HTTPProtocol(Protocol):
         if self._left:
             self._close()
         else:
-            self._countLimit("requests")
+            self._tally.limited("requests")
             self._linger()
 
     def _leave(self) -> None:
         """
         The client has left: tell the handler, and close.
         """
-        self._countUnanswered()
+        self._tally.unanswered(self._head)
         self._state = State.CLOSED
         assert self._pending is not None
         pending, self._pending = self._pending, None
@@ -908,40 +859,52 @@ class HTTPProtocol(Protocol):
 
     def due(self) -> int | None:
         """
-        What has a deadline, and until when.  See L{ktcp.http.deadlines.Watched}.
+        See L{ktcp.http.deadlines.Watched}.
+        """
+        deadline = self._deadline()
+        if deadline is None:
+            return None
+        _, since, seconds = deadline
+        return self._wheel.after(since, seconds)
+
+    def _deadline(self) -> tuple[str, int, float] | None:
+        """
+        What has a deadline as things are.
+
+        @return: The name of the limit that it comes from, since when it counts,
+            as the wheel tells the time, and its seconds.
         """
         limits, since = self._limits, self._since
-        seconds: float
         if not self._gate.isOpen:
-            since, seconds = self._shutSince, limits.stall
-        elif self._state is State.IDLE:
-            seconds = limits.idle
+            return "stall", self._shutSince, limits.stall
+        if self._state is State.CLOSED:
+            return "stall", since, limits.stall
+        if self._state is State.IDLE:
+            name, seconds = "idle", limits.idle
             if self._headSince is not None:
-                since, seconds = self._headSince, limits.headTime
+                name, since, seconds = "headTime", self._headSince, limits.headTime
             if self._draining and not self._connection.waiting:
                 seconds = DRAIN_IDLE
-        elif self._state is State.DISCARDING or self._wanted is not None:
-            seconds = limits.bodyGrace + self._taken / limits.bodyRate
-        elif self._state is State.HANDLING:
-            seconds = limits.handlerTime
-        elif self._state is State.LINGERING:
-            seconds = limits.linger
-        elif self._state is State.CLOSED:
-            seconds = limits.stall
-        else:
-            # A body on its way, with a client that takes it.
-            return None
-        return self._wheel.after(since, seconds)
+            return name, since, seconds
+        if self._state is State.DISCARDING or self._wanted is not None:
+            return "bodyRate", since, limits.bodyGrace + self._taken / limits.bodyRate
+        if self._state is State.HANDLING:
+            return "handlerTime", since, limits.handlerTime
+        if self._state is State.LINGERING:
+            return "linger", since, limits.linger
+        # A body on its way, with a client that takes it.
+        return None
 
     def expire(self) -> None:
         """
         The deadline that L{due} named has passed.
         """
-        self._countLimit(self._dueLimit())
+        deadline = self._deadline()
+        assert deadline is not None
+        self._tally.limited(deadline[0])
         deaf = self._state is State.LINGERING or self._state is State.CLOSED
         if deaf or not self._gate.isOpen:
-            self._state = State.CLOSED
-            self.transport.abortConnection()
+            self._abort()
         elif self._state is State.DISCARDING:
             self._close()
         elif self._state is State.IDLE:
@@ -959,190 +922,9 @@ class HTTPProtocol(Protocol):
             if pending is not None:
                 pending.cancel()
 
-    def _dueLimit(self) -> str:
-        """
-        The name of the limit that L{due} goes by, as things are.
-        """
-        if not self._gate.isOpen or self._state is State.CLOSED:
-            return "stall"
-        if self._state is State.IDLE:
-            return "idle" if self._headSince is None else "headTime"
-        if self._state is State.DISCARDING or self._wanted is not None:
-            return "bodyRate"
-        return "linger" if self._state is State.LINGERING else "handlerTime"
-
     def describe(self) -> dict[str, object]:
         """
         See L{IDescribed}.
         """
         requests = self._limits.requests - self._left
         return {"state": self._state.name.lower(), "requests": requests}
-
-    # What is counted; see ktcp.counters.  What was answered at once is counted there.
-
-    def _countAnswer(self, row: int, status: int) -> None:
-        if self._counters is not None:
-            self._counters.add(row + statusColumn(status))
-
-    def _countUnanswered(self) -> None:
-        if self._counters is not None:
-            assert self._head is not None
-            self._counters.add(self._head.row)
-
-    def _countHandled(self) -> None:
-        if self._counters is not None and self._began:
-            self._counters.observe(HANDLER_SECONDS, perf_counter() - self._began)
-
-    def _countComplete(self) -> None:
-        if self._counters is not None:
-            began = self._began or self._counters.turn()
-            self._began = 0.0
-            self._counters.observe(RESPONSE_SECONDS, perf_counter() - began)
-
-    def _countRefusal(self, error: HTTPError, head: RequestHead | None) -> None:
-        counters = self._counters
-        if counters is None:
-            return
-        counters.add((UNREAD if head is None else head.row) + statusColumn(error.status))
-        if isinstance(error, BadRequest) and error.status != 408:
-            counters.refused(error.status)
-            if error.status in _SIZES:
-                counters.limited(_SIZES[error.status])
-
-    def _countLimit(self, kind: str) -> None:
-        if self._counters is not None:
-            self._counters.limited(kind)
-
-
-# The limits that are told by a status of their own.
-_SIZES = {414: "target", 431: "head"}
-
-
-@implementer(IProtocolNegotiationFactory, IRefusingFactory)
-class HTTPFactory(Factory):
-    """
-    Serves HTTP/1.1 with one handler::
-
-        def app(request):
-            return Response(200, b"hello " + request.target, {"Content-Type": "text/plain"})
-
-        serverFromString(reactor, "tcp:8080").listen(HTTPFactory(app))
-
-    @ivar handler: Takes a L{Request} and gives a L{Response}, a Deferred that
-        fires with one, or a coroutine that returns one.
-    """
-
-    noisy = False
-
-    def __init__(
-        self,
-        handler: Handler = hello,
-        *,
-        limits: Limits | None = None,
-        server: bytes | None = b"ktcp",
-        accessLog: AccessLog | None = None,
-        connections: int | None = CONNECTIONS,
-        clientConnections: int | None = CLIENT_CONNECTIONS,
-        counters: Counters | None = None,
-        compress: Compression | bool = False,
-        forwarding: Forwarding | None = None,
-        reactor: IReactorTime | None = None,
-    ) -> None:
-        """
-        @param limits: Sizes and times; the default ones if not given.
-        @param server: The Server header; L{None} for none.
-        @param accessLog: Gets a line for each answer.
-        @param connections: How many there may be at one time (503 beyond);
-            L{None}: not bounded.
-        @param clientConnections: The same for those from one address; see
-            L{ktcp.endpoint.admission}.
-        @param counters: Count requests here; to have connections counted too,
-            C{attach} it to the reactor.
-        @param compress: Compress what the handler answers.  Not where it says
-            back what it was asked beside a secret, or size tells that (BREACH).
-        @param forwarding: Reads the headers of proxies that are trusted; if not
-            given, none is.
-        @param reactor: Gives the time for deadlines; if not given, the global
-            reactor, which is imported when one is first needed.
-        @raise ValueError: The Server header would split, or a number is not
-            positive.
-        """
-        if server is not None:
-            Headers.of({"Server": server})
-        if compress:
-            compression = Compression() if compress is True else compress
-            handler = Compressing(handler, compression, lambda: self.reactor)
-        self.handler = handler
-        self.limits = limits = limits or Limits()
-        self.accessLog = accessLog
-        self.counters = counters
-        self.forwarding = forwarding
-        self.door = Door(limits, counters=counters)
-        self.renderer = Renderer(server, DateClock().now)
-        self.noBody = RequestBody(None, 0, limits.body)
-        self._server = server
-        self._admission: Admission | None = None
-        if connections is not None or clientConnections is not None:
-            self._admission = Admission(connections, clientConnections, counters)
-        self._refusing: HTTPFactory | None = None
-        self._reactor = reactor
-        self._wheel: Wheel | None = None
-
-    @property
-    def reactor(self) -> IReactorTime:
-        """
-        The reactor that was given, or the global one.
-        """
-        if self._reactor is None:
-            from twisted.internet import reactor
-
-            self._reactor = cast(IReactorTime, reactor)
-        return self._reactor
-
-    @property
-    def wheel(self) -> Wheel:
-        """
-        Keeps the deadlines of all connections.
-        """
-        if self._wheel is None:
-            self._wheel = Wheel(self.reactor)
-        return self._wheel
-
-    def acceptableProtocols(self) -> list[bytes]:
-        """
-        What TLS may negotiate (RFC 7301).  A factory that does not say breaks
-        the handshake of every client that asks, as browsers and curl do.
-        """
-        return [b"http/1.1"]
-
-    def buildProtocol(self, addr: Any) -> HTTPProtocol | None:
-        """
-        One protocol per connection.
-        """
-        if self._admission is None:
-            return HTTPProtocol(self)
-        built = self._admission.build(addr, lambda addr: HTTPProtocol(self), self.buildRefusal)
-        return cast("HTTPProtocol | None", built)
-
-    def buildRefusal(self, addr: IAddress) -> HTTPProtocol:
-        """
-        One that answers 503.  See L{IRefusingFactory}.
-
-        It waits for a request, for not much time: some clients take an answer
-        that comes before it for none of theirs, and reset the connection.
-        """
-        if self._refusing is None:
-            limits = self.limits
-            briefly = min(limits.headTime, limits.linger)
-            self._refusing = HTTPFactory(
-                noRoom,
-                limits=replace(limits, requests=1, headTime=briefly, stall=briefly),
-                server=self._server,
-                accessLog=self.accessLog,
-                counters=self.counters,
-                forwarding=self.forwarding,
-                connections=None,
-                clientConnections=None,
-                reactor=self._reactor,
-            )
-        return HTTPProtocol(self._refusing)

@@ -31,8 +31,8 @@ from ktcp.certificates import selfSigned
 from ktcp.echo import EchoFactory, EchoProtocol
 from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.tls import TLSFactory
+from ktcp.http.factory import HTTPFactory
 from ktcp.http.message import Request, Response
-from ktcp.http.protocol import HTTPFactory
 from ktcp.test.authority import Authority, saveCertificate
 from ktcp.test.support import AwaitedClock, stopAfter
 from ktcp.test.test_endpoint_transport import WriteThroughReactor

@@ -23,7 +23,7 @@ ktcp = ServiceMaker(
 http = ProtocolPlugin(
     "http",
     "HTTP/1.1 (RFC 9110, 9112)",
-    "ktcp.http.handlers.makeHTTP",
+    "ktcp.http.factory.makeHTTP",
     defaultPort=8081,
     parameters=(
         Parameter(

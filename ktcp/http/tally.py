@@ -1,0 +1,93 @@
+# -*- test-case-name: ktcp.test.test_http_tally -*-
+"""
+What one connection has counted; see L{ktcp.counters}.
+
+Answers that are given at once, L{ktcp.http.protocol} counts itself.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from ktcp.counters import HANDLER_SECONDS, RESPONSE_SECONDS, UNREAD, Counters, statusColumn
+from ktcp.http.message import BadRequest, HTTPError, RequestHead
+
+# The limits that are told by a status of their own.
+_SIZES = {414: "target", 431: "head"}
+
+
+class Tally:
+    """
+    Counts for one connection, whose requests come one by one.
+    """
+
+    __slots__ = ("_began", "_counters")
+
+    def __init__(self, counters: Counters | None) -> None:
+        """
+        @param counters: Where; if not given, nothing is counted.
+        """
+        self._counters = counters
+        self._began = 0.0
+
+    def waits(self) -> None:
+        """
+        A request was not answered at once.
+        """
+        if self._counters is not None:
+            self._began = self._counters.turn()
+
+    def handled(self) -> None:
+        """
+        The handler of one that waited is done.
+        """
+        if self._counters is not None and self._began:
+            self._counters.observe(HANDLER_SECONDS, perf_counter() - self._began)
+
+    def answered(self, head: RequestHead, status: int) -> None:
+        """
+        The answer to a request is known; it may be on its way for long.
+        """
+        if self._counters is not None:
+            self._counters.add(head.row + statusColumn(status))
+
+    def complete(self) -> None:
+        """
+        All of an answer was written.
+        """
+        if self._counters is not None:
+            began = self._began or self._counters.turn()
+            self._began = 0.0
+            self._counters.observe(RESPONSE_SECONDS, perf_counter() - began)
+
+    def unanswered(self, head: RequestHead | None) -> None:
+        """
+        The client has left before the answer.
+        """
+        if self._counters is not None:
+            assert head is not None
+            self._counters.add(head.row)
+
+    def refused(self, error: HTTPError, head: RequestHead | None) -> None:
+        """
+        What came was answered with an error that ends the connection.
+
+        @param head: L{None}: it could not be read.
+        """
+        counters = self._counters
+        if counters is None:
+            return
+        counters.add((UNREAD if head is None else head.row) + statusColumn(error.status))
+        if isinstance(error, BadRequest) and error.status != 408:
+            counters.refused(error.status)
+            if error.status in _SIZES:
+                counters.limited(_SIZES[error.status])
+
+    def limited(self, kind: str) -> None:
+        """
+        A limit was met.
+
+        @param kind: Its name in L{ktcp.http.limits.Limits}.
+        """
+        if self._counters is not None:
+            self._counters.limited(kind)

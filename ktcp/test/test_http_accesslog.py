@@ -16,7 +16,8 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Request, Response
-from ktcp.http.accesslog import FORMATS, AccessLog
+from ktcp.http.accessformats import FORMATS
+from ktcp.http.accesslog import AccessLog
 from ktcp.http.dates import DateClock
 from ktcp.http.protocol import Handler
 from ktcp.testing import MemoryConnection, request

@@ -19,9 +19,12 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from tempfile import NamedTemporaryFile
+from threading import Event
 from typing import BinaryIO, Protocol
 
 from bench.macro.peers import CHECKOUT, MACRO
@@ -266,6 +269,54 @@ class Wrk:
                 environment={"LUA_PATH": f"{MACRO}/lua/?.lua;;", "REQUEST": file.name},
             )
         return withCost(parseWrk(run.output), run)
+
+
+@dataclass(frozen=True)
+class WatchedWrk(Wrk):
+    """
+    The same, while somebody looks at the dashboard and Prometheus scrapes each
+    second, where there is an admin plane at C{admin.sock} in the server's folder.
+    """
+
+    @property
+    def tool(self) -> str:
+        return f"{super().tool}, admin plane watched"
+
+    def measure(self, server: Server, seconds: float) -> Sample:
+        with _watching(f"/proc/{server.pid}/cwd/admin.sock"):
+            return super().measure(server, seconds)
+
+
+@contextmanager
+def _watching(path: str) -> Iterator[None]:
+    if not Path(path).exists():
+        yield
+        return
+
+    def ask(target: str) -> socket.socket:
+        asking = socket.socket(socket.AF_UNIX)
+        asking.settimeout(PATIENCE_SECONDS)
+        asking.connect(path)
+        head = f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        asking.sendall(head.encode())
+        return asking
+
+    def scrape() -> None:
+        while True:
+            with ask("/metrics") as metrics, metrics.makefile("rb") as stream:
+                if b" 200 " not in stream.readline() or b"ktcp_requests" not in stream.read():
+                    raise WrongAnswer("no metrics")
+            if over.wait(1.0):
+                return
+
+    over = Event()
+    with ThreadPoolExecutor(1) as threads, ask("/events"):
+        scraping = threads.submit(scrape)
+        try:
+            yield
+        finally:
+            over.set()
+        scraping.result()
 
 
 @dataclass(frozen=True)

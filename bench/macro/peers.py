@@ -266,6 +266,19 @@ HTTP = _table(
         _ktcpVersion,
     ),
     Peer(
+        "ktcp observed",
+        ktcp(
+            *("--no-echo", "--http-port", "{port}", "--access-log", "access.log"),
+            *("--access-log-format", "json", "--admin", "unix:admin.sock"),
+        ),
+        of("twisted", "h11", "prometheus-client"),
+    ),
+    Peer(
+        "ktcp unobserved",
+        lambda place: ["env", f"PYTHONPATH={place.checkout}", *python("ktcp_embedded.py")(place)],
+        _ktcpVersion,
+    ),
+    Peer(
         "ktcp memo off",
         ktcp("--no-http", "--no-echo", "--bench-port", "{port}", "--bench-plain"),
         _ktcpVersion,

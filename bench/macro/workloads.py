@@ -11,7 +11,15 @@ from email.utils import formatdate
 from typing import Any
 
 from bench.macro import peers
-from bench.macro.clients import ApacheBench, Client, Echoload, IdleConnections, KtcpLoad, Wrk
+from bench.macro.clients import (
+    ApacheBench,
+    Client,
+    Echoload,
+    IdleConnections,
+    KtcpLoad,
+    WatchedWrk,
+    Wrk,
+)
 from bench.macro.peers import KIBIBYTE, MODIFIED, SIZES, Peer
 
 
@@ -129,6 +137,13 @@ ROWS = (
         Wrk(HELLO),
         ("ktcp guarded", "ktcp unguarded"),
         subject="ktcp guarded",
+    ),
+    Row(
+        "observed",
+        "keep-alive GET, counted, logged as JSON, scraped and watched, 20 connections",
+        WatchedWrk(HELLO),
+        ("ktcp observed", "ktcp unobserved"),
+        subject="ktcp observed",
     ),
     Row(
         "tls",
@@ -260,6 +275,7 @@ BARS = (
     Bar("keepalive", "twisted.web", least=10),
     Bar("keepalive", "uvicorn h11", least=12),
     Bar("guarded", "ktcp unguarded", least=0.95),
+    Bar("observed", "ktcp unobserved", least=0.95),
     Bar("tls", "nginx", least=0.8),
     Bar("pipelined", "nginx", least=2.0),
     Bar("targets", "uvicorn httptools", least=1.0),

@@ -60,6 +60,8 @@ setup(
             # python-pcapng of the files that ktcp capture writes.
             *("matplotlib", "numpy", "prometheus-client", "python-pcapng"),
             *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            # Of the versions for Python 3.10, one with a contract against cycles.
+            "import-linter>=2.15",
         ],
         "docs": ["sphinx", "furo"],
         "bench": [],

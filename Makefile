@@ -25,6 +25,7 @@ check: lint types docs test
 lint: $(VENV)/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo
 
 types: $(VENV)/check.stamp
 	$(BIN)/mypy
@@ -79,7 +80,7 @@ docs-lab: $(VENV)/check.stamp
 	$$ktcp trace diff closing alive > $$docs/howto/trace-diff.txt; rm -r $$folder
 
 clean:
-	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VENV)-oldest .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache .import_linter_cache
 	rm -f twisted/plugins/dropin.cache twistd.pid
 	find . -name __pycache__ -prune -exec rm -rf {} +
 

@@ -59,7 +59,17 @@ setup(
             # matplotlib for ktcp-load's pictures, numpy as the judge of its statistics, and
             # python-pcapng of the files that ktcp capture writes.
             *("matplotlib", "numpy", "prometheus-client", "python-pcapng"),
-            *("pyhamcrest", "hypothesis", "mypy", "mypy-zope", "ruff", "build", "towncrier"),
+            *(
+                "pyhamcrest",
+                "hypothesis",
+                # Of the versions for Python 3.10, one with a contract against cycles.
+                "import-linter>=2.15",
+                "mypy",
+                "mypy-zope",
+                "ruff",
+                "build",
+                "towncrier",
+            ),
             # With the schemas of Kubernetes, so that nothing is fetched.
             "kubernetes-validate",
         ],

@@ -18,8 +18,8 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from ktcp.load import report, tables
 from ktcp.load.page import rarity, tick
+from ktcp.load.points import PARAMETERS, Point, Sweep, p50Of, p99Of, rateOf
 from ktcp.load.result import Result
-from ktcp.load.sweep import PARAMETERS, Point, Sweep, p50Of, p99Of, rateOf
 
 _DPI = 110
 

@@ -16,6 +16,7 @@ from typing import NamedTuple, TextIO
 
 from ktcp.load import outputs, sweep
 from ktcp.load.goals import duration
+from ktcp.load.points import sweepOption
 from ktcp.load.report import timeText
 from ktcp.load.result import Plan, Result
 
@@ -180,7 +181,7 @@ def addSearchOptions(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--sweep",
-        type=sweep.sweepOption,
+        type=sweepOption,
         metavar="c=1,10,100",
         help="a run for each value of c (connections) or rate, and a curve",
     )

@@ -19,8 +19,8 @@ from contextlib import contextmanager
 from functools import partial
 from typing import IO
 
+from ktcp.prctl import endWithParent
 from ktcp.trace.errors import TraceError
-from ktcp.workers.__main__ import endWithParent
 
 _LISTENING = re.compile(r"ktcp: listening .*\bport=(\d+)")
 # Seconds: a server must listen, and a child must end, within these.

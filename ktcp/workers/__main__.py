@@ -18,9 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-# From linux/prctl.h.
-PR_SET_PDEATHSIG = 1
-PR_SET_NAME = 15
+from ktcp.prctl import endWithParent
 
 
 def main() -> NoReturn:
@@ -42,25 +40,6 @@ def main() -> NoReturn:
     restoreEnvironment(orders["environment"])
     installReactor(orders["reactor"])
     serve(orders, arguments)
-
-
-def endWithParent(parent: int, name: str) -> None:
-    """
-    Have the kernel kill this process when its parent dies.
-
-    @param name: What C{top} and C{ps -o comm} show, cut to 15 bytes.
-    @raise OSError: It cannot.
-    """
-    # Here, because it costs the parent 300 KiB to no end.
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.prctl(PR_SET_NAME, name.encode(), 0, 0, 0)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
-    # The parent may have died before that.
-    if os.getppid() != parent:
-        sys.exit("ktcp: the parent is gone")
 
 
 def restoreEnvironment(environment: Mapping[str, str | None]) -> None:

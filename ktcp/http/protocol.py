@@ -22,6 +22,11 @@ How a connection leaves the happy path:
   - the client is gone: the handler's Deferred or coroutine is cancelled.
 """
 
+# Longer than other modules: what is left here is one machine.  Its states, its two
+# directions, its deadlines and its end read and set the same ten attributes, and each
+# object put between them costs calls that the hot path (bench/micro/http_path.py) has
+# no room for.  What stands alone is elsewhere: framing, bodies, deadlines' wheel, tally.
+
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable

@@ -495,7 +495,13 @@ class CompressTests(StaticTestCase):
                 self.assertEqual(decoded(coding, got.body), content)
                 self.assertTrue(got.complete)
                 asked = self.ask(target, b"HEAD", accept_encoding=accept)
-                self.assertEqual(list(asked.headers), list(got.headers))
+                self.assertEqual(
+                    *[
+                        # A second may pass between the two.
+                        [field for field in each.headers if field[0] != b"date"]
+                        for each in (asked, got)
+                    ]
+                )
 
     def test_tags(self) -> None:
         """

@@ -230,7 +230,14 @@ class JSONLines:
         """
         See L{Format.timed}.
         """
-        return b"%b%d}\n" % (line, seconds * 1e6)
+        durationUs = int(seconds * 1e6)
+        return line + (_TAILS[durationUs] if durationUs < _SHORT else b"%d}\n" % durationUs)
+
+
+# The ends of most lines, which are of handlers that answer at once: formatting a
+# number each time would cost as much again as the rest of the line.
+_SHORT = 1000
+_TAILS = tuple(b"%d}\n" % durationUs for durationUs in range(_SHORT))
 
 
 def _quoted(text: str | None) -> bytes:

@@ -248,6 +248,7 @@ class Recorder:
         "_peer",
         "_sent",
         "_status",
+        "_timed",
         "_waiting",
         "forwarding",
         "isTimed",
@@ -257,6 +258,7 @@ class Recorder:
         self._log = log
         self._clock = log.clock
         self.isTimed = log.format.isTimed
+        self._timed = log.format.timed
         # For this connection.
         self._peer: bytes | None = None
         self.forwarding: Forwarding | None = None
@@ -323,7 +325,7 @@ class Recorder:
             self._compose(head, response.status, sent, True)
         line = self._line
         if self.isTimed:
-            line = log.format.timed(line, self._clock() - self._began)
+            line = self._timed(line, self._clock() - self._began)
         # AccessLog.write, less the call.
         log.lines.append(line)
         log.size += len(line)
@@ -365,7 +367,7 @@ class Recorder:
         self._waiting = self._answer = None
         self._compose(head, status, sent, complete)
         log = self._log
-        log.write(log.format.timed(self._line, self._clock() - self._began if head else 0.0))
+        log.write(self._timed(self._line, self._clock() - self._began if head else 0.0))
 
     def _compose(self, head: RequestHead | None, status: int, sent: int, complete: bool) -> None:
         log = self._log

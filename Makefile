@@ -26,6 +26,7 @@ lint: $(VENV)/check.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports --no-logo
+	@$(BIN)/towncrier build --draft --version 0 >$(VENV)/news.txt 2>&1 || { cat $(VENV)/news.txt >&2; exit 1; }
 
 types: $(VENV)/check.stamp
 	$(BIN)/mypy

@@ -10,10 +10,11 @@ what a worker counted before it was killed is kept.
 
 An add to shared memory costs Python some 60 ns, and to an attribute 10.  So what
 happens with each request is added to attributes of L{Counters}, and L{Counters.fold}
-puts them into the row: L{ktcp.reactor} has it called before it sends the answers of a
-turn, or L{ktcp.endpoint} before it sends one, and before it waits.  An answer that a
-client has seen is therefore in the row, whatever becomes of the process; of reads and
-sends a kill can lose those of the current turn.  Everything rare is added at once.
+puts them into the row: L{ktcp.reactor} calls it before it sends the answers of a
+turn and before it waits, and L{ktcp.endpoint} C{foldAnswered} before it sends one.
+An answer that a client has seen is therefore in the row, whatever becomes of the
+process; of reads and sends a kill can lose those of the current turn.  Everything
+rare is added at once.
 
 Pure: nothing here opens, prints or knows a reactor.  L{Snapshot} is for readers.
 """
@@ -316,13 +317,23 @@ class Counters:
             row[_SENDMSG] += self.sends
             row[_BYTES_OUT] += self.bytesOut
             self.sends = self.bytesOut = 0
-        answered = self.answered
-        if answered:
+        if self.answered:
+            self.foldAnswered()
+
+    def foldAnswered(self) -> None:
+        """
+        Put the answers there, before one of them is sent.
+        """
+        row, answered = self.row, self.answered
+        times = len(answered)
+        if times == 1:
+            row[answered[0]] += 1
+        else:
             # Mostly of one or two kinds, and C compares them.
             for slot in set(answered):
                 row[slot] += answered.count(slot)
-            self.observe(RESPONSE_SECONDS, perf_counter() - self.began, len(answered))
-            answered.clear()
+        self.observe(RESPONSE_SECONDS, perf_counter() - self.began, times)
+        answered.clear()
 
     def observe(self, histogram: int, seconds: float, times: int = 1) -> None:
         """

@@ -7,7 +7,7 @@ have written, and who has not ended in time is reset.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -28,10 +28,12 @@ class Drain:
     The end of some connections.
     """
 
-    def __init__(self, connections: Collection[Any], clock: Any, timeout: float) -> None:
+    def __init__(
+        self, connections: Callable[[], Iterable[Any]], clock: Any, timeout: float
+    ) -> None:
         """
-        @param connections: Protocols; it may be a weak set, and have some whose
-            connection has ended, or has yet to begin.
+        @param connections: Gives their protocols, and perhaps some whose connection
+            has ended, or has yet to begin.
         @param clock: An C{IReactorTime}.
         @param timeout: Seconds.
         """
@@ -80,7 +82,7 @@ class Drain:
         """
         @return: The protocols that have a connection.
         """
-        return [each for each in list(self._connections) if _isOpen(each.transport)]
+        return [each for each in self._connections() if _isOpen(each.transport)]
 
 
 def _isOpen(transport: Any) -> bool:

@@ -121,8 +121,8 @@ class KtcpService(MultiService):
         for protocol in self:
             if isinstance(protocol, ProtocolService):
                 name = next((listener.protocol for listener in protocol), "")
-                for each, began in list(protocol.factory.connections.items()):
-                    yield name, each, began
+                for place in protocol.factory.places():
+                    yield name, place(), place.began
 
     def _stopAll(self) -> Deferred[Any]:
         if self._counting is not None:

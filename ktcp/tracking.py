@@ -1,14 +1,12 @@
 # -*- test-case-name: ktcp.test.test_tracking -*-
 """
-The connections of a protocol: let in, counted and remembered while they last,
-and ended when it stops being served.
+The connections of a protocol: let in, counted, and ended when it stops being
+served.
 """
 
 from __future__ import annotations
 
-from time import monotonic
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
@@ -21,22 +19,20 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import alsoProvides, implementer
 
-from ktcp.counters import Census
+from ktcp.counters import Census, Counters, Layout
 from ktcp.drain import Drain
-from ktcp.endpoint.admission import Admission
+from ktcp.endpoint.admission import Admission, Place
 from ktcp.interfaces import IRefusingFactory
 
 
 @implementer(IProtocolFactory, ILoggingContext)
 class TrackingFactory:
     """
-    A factory that counts the connections of another, and remembers them, to
-    drain them.
+    A factory that lets in and counts the connections of another.
 
     Nothing is put between a transport and its protocol, as
     L{twisted.protocols.policies} would do: that costs a call for each read
-    and hides half-closed connections.  Nor is a protocol asked to report its
-    end: the memory is weak.
+    and hides half-closed connections.
     """
 
     def __init__(
@@ -46,16 +42,15 @@ class TrackingFactory:
         census: Census | None = None,
     ) -> None:
         """
-        @param admission: Lets connections in; if not given, as many as come.
-        @param census: Counts them.
+        @param admission: Lets connections in, and those of other protocols
+            perhaps; if not given, as many as come.
+        @param census: Counts them; if not given, one that nobody reads.
         """
         self.wrapped: Any = wrapped
         self._admission = admission or Admission(None, None)
-        self._census = census
+        self._census = census or Census(Counters(Layout([""])), 0)
         refusing = IRefusingFactory(wrapped, None)
         self._refuse = None if refusing is None else refusing.buildRefusal
-        # When each began.
-        self.connections: WeakKeyDictionary[Any, float] = WeakKeyDictionary()
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
 
@@ -87,13 +82,21 @@ class TrackingFactory:
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """
         Have the other factory build a protocol, if there is room for one more
-        connection, and remember it.
+        connection.
         """
-        build = self.wrapped.buildProtocol
-        protocol = self._admission.build(addr, build, self._refuse, self._census)
-        if protocol is not None:
-            self.connections[protocol] = monotonic()
-        return protocol
+        return self._admission.build(addr, self.wrapped.buildProtocol, self._refuse, self._census)
+
+    def places(self) -> list[Place]:
+        """
+        What the connections have that there are.
+        """
+        return [each for each in self._admission.places if each.census is self._census]
+
+    def connections(self) -> list[Any]:
+        """
+        Their protocols; some may have a connection that has yet to begin.
+        """
+        return [each() for each in self.places()]
 
 
 class ProtocolService(MultiService):

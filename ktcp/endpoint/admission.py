@@ -15,9 +15,9 @@ would hold who waits, but that is the wrong bound:
   - one client over its share is no reason to stop the others, and the kernel
     tells who comes only by accepting.
 
-A connection is counted until its protocol's C{connectionLost}, which L{_Place}
-stands in for, once, on the instance.  So nothing is put between transport and
-protocol, where it would cost a call for each read and hide half-closing.
+A connection has its L{Place} until its protocol's C{connectionLost}, which the
+place stands in for, once, on the instance.  So nothing is put between transport
+and protocol, where it would cost a call for each read and hide half-closing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from __future__ import annotations
 import ctypes
 import resource
 from collections.abc import Callable
+from contextlib import suppress
 from socket import AF_INET6, inet_ntoa, inet_pton
+from time import monotonic
 from typing import Any, NamedTuple
 from weakref import ref
 
@@ -83,13 +85,86 @@ def clientOf(address: object) -> str | bytes | None:
     return inet_ntoa(packed[12:]) if packed.startswith(_MAPPED) else packed[:8]
 
 
+class Place(ref[Any]):
+    """
+    The place of one connection, and a weak reference to its protocol, so that an
+    end by reference counting stays one.
+
+    It is given away when the connection is lost; or when the protocol is gone, for
+    one that was never connected, or whose transport was handed to another protocol,
+    hears nothing.
+
+    @ivar began: When it was taken, as L{monotonic} tells it.
+    @ivar census: Counts the connections of a protocol; L{None}: nobody does.
+    """
+
+    __slots__ = ("_admission", "_before", "_client", "began", "census")
+
+    began: float
+    census: Census | None
+    _admission: Admission | None
+    _before: Callable[..., None] | None
+    _client: str | bytes | None
+
+    @classmethod
+    def take(
+        cls,
+        protocol: Any,
+        admission: Admission,
+        client: str | bytes | None = None,
+        census: Census | None = None,
+    ) -> Place:
+        """
+        Have a protocol's end give its place away.
+        """
+        self = cls(protocol, cls.lost)
+        self.began = monotonic()
+        self.census = census
+        self._admission = admission
+        self._client = client
+        # That of another L{Admission}: a factory's own, within the service's.
+        before = protocol.connectionLost
+        isOwn = getattr(before, "__func__", None) is protocol.__class__.connectionLost
+        self._before = None if isOwn else before
+        protocol.connectionLost = self.end
+        return self
+
+    # The same protocol may have a place in several L{Admission}s, and places are
+    # told apart by what they are.
+    __hash__ = object.__hash__
+    __eq__ = object.__eq__
+
+    def end(self, *reason: Any) -> None:
+        """
+        Be C{connectionLost}.
+        """
+        self.lost(*reason)
+        protocol = self()
+        assert protocol is not None
+        if self._before is None:
+            # Somebody who stood in after us may have gone already.
+            with suppress(AttributeError):
+                del protocol.connectionLost
+        else:
+            protocol.connectionLost = self._before
+        protocol.connectionLost(*reason)
+
+    def lost(self, reason: Failure | None = None) -> None:
+        """
+        Give the place away, once.
+        """
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission.left(self, self._client, reason)
+
+
 class Admission:
     """
     Counts connections, and lets no more in than there is room for.
 
     @ivar connections: How many there may be.
     @ivar clientConnections: How many of them from one client.
-    @ivar count: How many there are.
+    @ivar places: Those that there are.
     @ivar refused: How many were sent away so far.
     """
 
@@ -113,10 +188,11 @@ class Admission:
         self.connections = float("inf") if connections is None else connections
         self.clientConnections = float("inf") if clientConnections is None else clientConnections
         self.refusals = refusals
-        self.count = 0
+        self.places: set[Place] = set()
         self.refused = 0
         self._counters = counters
-        self._refusing = 0
+        # Of those that are being told that there is no room.
+        self._refusing: set[Place] = set()
         # The most there were since memory was given back.
         self._peak = 0
         self._ofClient: dict[str | bytes, int] = {}
@@ -135,37 +211,44 @@ class Admission:
         """
         client = clientOf(address)
         alike = 0 if client is None else self._ofClient.get(client, 0)
-        if self.count >= self.connections or alike >= self.clientConnections:
-            self.refused += 1
-            if self._counters is not None:
-                self._counters.limited("connections")
-            if refuse is None or self._refusing >= self.refusals:
-                return None
-            protocol = refuse(address)
-            if protocol is not None:
-                self._refusing += 1
-                _occupy(protocol, self._told)
-            return protocol
+        places = self.places
+        if len(places) >= self.connections or alike >= self.clientConnections:
+            return self._refuse(address, refuse)
         protocol = build(address)
         if protocol is not None:
-            self.count += 1
-            if self.count > self._peak:
-                self._peak = self.count
+            places.add(Place.take(protocol, self, client, census))
+            if len(places) > self._peak:
+                self._peak = len(places)
             if client is not None:
                 self._ofClient[client] = alike + 1
             if census is not None:
                 census.accepted()
-            _occupy(protocol, self._left, client, census)
         return protocol
 
-    def _left(
-        self, reason: Failure | None, client: str | bytes | None, census: Census | None
-    ) -> None:
-        if census is not None:
-            census.ended(_named(reason))
-        self.count -= 1
-        if self._peak >= _CROWD and self.count < self._peak * _REST:
-            self._peak = self.count
+    def _refuse(self, address: IAddress, refuse: Build | None) -> IProtocol | None:
+        self.refused += 1
+        if self._counters is not None:
+            self._counters.limited("connections")
+        if refuse is None or len(self._refusing) >= self.refusals:
+            return None
+        protocol = refuse(address)
+        if protocol is not None:
+            self._refusing.add(Place.take(protocol, self))
+        return protocol
+
+    def left(self, place: Place, client: str | bytes | None, reason: Failure | None) -> None:
+        """
+        A place is free again.
+        """
+        places = self.places
+        if place not in places:
+            self._refusing.discard(place)
+            return
+        places.remove(place)
+        if place.census is not None:
+            place.census.ended(_named(reason))
+        if self._peak >= _CROWD and len(places) < self._peak * _REST:
+            self._peak = len(places)
             giveBack()
         if client is None:
             return
@@ -174,9 +257,6 @@ class Admission:
             self._ofClient[client] = alike
         else:
             del self._ofClient[client]
-
-    def _told(self, reason: Failure | None) -> None:
-        self._refusing -= 1
 
 
 def _named(reason: Failure | None) -> str:
@@ -190,51 +270,6 @@ def _named(reason: Failure | None) -> str:
     if isinstance(error, ConnectionAborted):
         return "aborted"
     return "lost" if isinstance(error, ConnectionLost) else "other"
-
-
-def _occupy(protocol: Any, leave: Callable[..., None], *arguments: object) -> None:
-    protocol.connectionLost = _Place(protocol, leave, arguments)
-
-
-class _Place:
-    """
-    Stands for C{connectionLost} of one protocol, and gives its place away when
-    that is called; or when the protocol is gone, for one that was never
-    connected, or whose transport was handed to another protocol, hears nothing.
-    """
-
-    __slots__ = ("_arguments", "_before", "_leave", "_protocol")
-
-    def __init__(
-        self, protocol: Any, leave: Callable[..., None], arguments: tuple[object, ...]
-    ) -> None:
-        # Weak, so that an end by reference counting stays one.
-        self._protocol = ref(protocol)
-        self._leave: Callable[..., None] | None = leave
-        self._arguments = arguments
-        # That of another L{Admission}: a factory's own, within the service's.
-        self._before = vars(protocol).get("connectionLost")
-
-    def __call__(self, *reason: Any) -> None:
-        """
-        The connection is lost.
-        """
-        self._give(*reason)
-        protocol = self._protocol()
-        assert protocol is not None
-        if self._before is None:
-            vars(protocol).pop("connectionLost", None)
-        else:
-            protocol.connectionLost = self._before
-        protocol.connectionLost(*reason)
-
-    def __del__(self) -> None:
-        self._give()
-
-    def _give(self, reason: Failure | None = None) -> None:
-        leave, self._leave = self._leave, None
-        if leave is not None:
-            leave(reason, *self._arguments)
 
 
 def giveBack() -> None:

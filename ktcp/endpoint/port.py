@@ -104,12 +104,13 @@ class KTCPPort(tcp.Port):
             if len(client) == 4 and client[3]:
                 # The scope belongs to the address; see tcp.Port.doRead.
                 client = (socket.getnameinfo(client, socket.NI_NUMERICHOST)[0], *client[1:])
-            protocol = self.factory.buildProtocol(self._buildAddr(client))
+            peer = self._buildAddr(client)
+            protocol = self.factory.buildProtocol(peer)
             if protocol is None:
                 skt.close()
                 continue
             transport = self.transport(
-                skt, protocol, client, self, self.sessionno, self.reactor, inTurn=True
+                skt, protocol, client, self, self.sessionno, self.reactor, True, peer
             )
             self.sessionno += 1
             accepted.append(transport)

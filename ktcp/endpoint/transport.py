@@ -30,7 +30,7 @@ from functools import cached_property
 from typing import Any
 
 from twisted.internet import tcp
-from twisted.internet.address import IPv6Address
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from twisted.python import log
@@ -57,7 +57,29 @@ SLICE = 512 * 1024
 # Errors of the connection that the kernel reports once; see L{_reset}.
 _RESETS = frozenset((ECONNRESET, ETIMEDOUT))
 
-_DONE = Failure(CONNECTION_DONE)
+
+class KnownFailure(Failure):
+    """
+    A reason that many connections end for: what it is asked once, it knows from
+    then on (C{bench/micro/connection_path.py}; Twisted's transports and protocols
+    ask each L{check} for every connection).
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self._known: dict[tuple[Any, ...], Any] = {}
+
+    def check(self, *errorTypes: Any) -> Any:
+        """
+        See L{Failure.check}.
+        """
+        known = self._known
+        if errorTypes not in known:
+            known[errorTypes] = super().check(*errorTypes)
+        return known[errorTypes]
+
+
+_DONE = KnownFailure(CONNECTION_DONE)
 
 
 class WriteThroughServer(tcp.Server):
@@ -94,12 +116,14 @@ class WriteThroughServer(tcp.Server):
         sessionno: int,
         reactor: Any,
         inTurn: bool = False,
+        peer: IPv4Address | IPv6Address | None = None,
     ) -> None:
         """
         As L{tcp.Server}, whose constructor is not called because it formats
         two strings that few connections are ever asked for.
 
         @param inTurn: The caller calls L{begin} after C{makeConnection}.
+        @param peer: What L{getPeer} gives; if not given, it is made from C{client}.
         """
         tcp.Connection.__init__(self, sock, protocol, reactor)
         if len(client) != 2:
@@ -107,6 +131,7 @@ class WriteThroughServer(tcp.Server):
             self._addressType = IPv6Address
         self.client = client
         self.server = server
+        self._peer = peer
         # Only ktcp.reactor has this.
         self._atEndOfTurn: Any = getattr(reactor, "atEndOfTurn", None)
         # Where the service counts; see ktcp.counters.
@@ -138,6 +163,14 @@ class WriteThroughServer(tcp.Server):
         """
         port = self.server._realPortNumber
         return f"<{self._protocolClass.__name__} #{self.sessionno} on {port}>"
+
+    def getPeer(self) -> IPv4Address | IPv6Address:
+        """
+        The client's address.
+        """
+        if self._peer is None:
+            self._peer = super().getPeer()
+        return self._peer
 
     # Turns
 
@@ -297,7 +330,7 @@ class WriteThroughServer(tcp.Server):
         counters = self._counters
         if counters is not None and counters.answered:
             # Who has its answer was counted.
-            counters.fold()
+            counters.foldAnswered()
         try:
             sent = self.socket.send(data)
         except OSError as e:

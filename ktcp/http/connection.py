@@ -23,6 +23,8 @@ from ktcp.http.chunks import ChunkedBody
 from ktcp.http.door import Door, briefHead
 from ktcp.http.message import BadRequest, Headers, IncompleteBody, RequestHead
 
+_NONE = Headers()
+
 # RFC 9112, 2.2: empty lines before the request line are skipped.
 _EMPTY_LINES = re.compile(rb"(?:\r\n)*")
 
@@ -59,7 +61,7 @@ class HTTPConnection:
         # Reads a chunked body, and what looks at it before.
         self._reader: h11.Connection | None = None
         self._chunked: ChunkedBody | None = None
-        self.trailers = Headers()
+        self.trailers = _NONE
 
     @property
     def waiting(self) -> int:
@@ -95,18 +97,25 @@ class HTTPConnection:
             self._buffer = self._buffer[self._at :] + data
             self._at = 0
 
-    def repeated(self, data: bytes) -> RequestHead | None:
+    def known(self, data: bytes) -> RequestHead | None:
         """
-        Take bytes from the peer if they are the last request over again, as
-        from a client that polls or a load tool (bench/micro/http_path.py).
+        Take bytes from the peer if they are one request that came before, and has
+        no body: the last one over again, as from a client that polls or a load
+        tool, or one that the door remembers (bench/micro/http_path.py).
 
         @return: That request's head; L{None} if they were not taken, and are to
             be given to L{receive}.
         """
+        if self._at != len(self._buffer) or self._left is not None or self._reader is not None:
+            return None
         last = self._last
-        if last is not None and data == last.raw and self._at == len(self._buffer):
+        if last is not None and data == last.raw:
             return last
-        return None
+        head = self._door.known(data)
+        if head is None or head.framing.hasBody:
+            return None
+        self._last = head
+        return head
 
     def nextRequest(self) -> RequestHead | None:
         """
@@ -118,7 +127,7 @@ class HTTPConnection:
         at = self._at
         last = self._last
         if last is not None and buffer.startswith(last.raw, at):
-            # The same once more, see L{repeated}.
+            # The same once more, see L{known}.
             self._at = at + len(last.raw)
             return last
         if self._left is not None or self._reader is not None:
@@ -184,7 +193,7 @@ class HTTPConnection:
     def _nextCounted(self, left: int) -> bytes | None:
         if not left:
             self._left = None
-            self.trailers = Headers()
+            self.trailers = _NONE
             return b""
         at = self._at
         data = self._buffer[at : at + left]

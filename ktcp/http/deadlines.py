@@ -9,10 +9,13 @@ says until when it may live now, and is let go or put further along.  So a
 request costs one assignment, and a connection one look in each of its timeouts,
 however many requests it carries.
 
-The wheel turns while it holds anything, and not at all otherwise.  Those whose
-time has come go a few at a time, and others are served in between: clients that
-mean ill come together and are due together, and with a thousand of them let go
-at once everybody waited for 100 ms (C{python -m bench.macro.attack}).
+Most that are given to the wheel are gone by the next tick, or changed.  So they are
+only noted, and asked when it comes (C{bench/micro/connection_path.py}).
+
+The wheel turns while it holds anything.  Those whose time has come go a few at a
+time, and others are served in between: clients that mean ill come together and are
+due together, and with a thousand of them let go at once everybody waited for 100 ms
+(C{python -m bench.macro.attack}).
 """
 
 from __future__ import annotations
@@ -50,9 +53,20 @@ class Wheel:
 
     @ivar now: Ticks since the wheel was made, as of its last turn, which was
         less than a tick ago while anything is held.
+    @ivar lasts: See L{last}.
     """
 
-    __slots__ = ("_buckets", "_call", "_places", "_reactor", "_ripe", "_slice", "_start", "now")
+    __slots__ = (
+        "_buckets",
+        "_call",
+        "_places",
+        "_reactor",
+        "_ripe",
+        "_slice",
+        "_start",
+        "lasts",
+        "now",
+    )
 
     # Ticks after which something that had nothing due is asked again.
     _LATER = round(60 / TICK)
@@ -69,6 +83,7 @@ class Wheel:
         # Whose bucket's turn has come, and the call that goes on with them.
         self._ripe: list[Watched] = []
         self._slice: Any = None
+        self.lasts = False
         self.now = 0
 
     def after(self, since: int, seconds: float) -> int:
@@ -85,16 +100,12 @@ class Wheel:
         """
         if self._call is None:
             self._schedule()
-        due = watched.due()
-        place = self.now + self._LATER if due is None else max(due, self.now + 1)
+        place = self.now + 1
         before = self._places.get(watched)
-        if before is not None:
-            if before <= place:
-                # When that comes it is asked again.
-                return
-            self._take(watched, before)
-        self._places[watched] = place
-        self._buckets.setdefault(place, set()).add(watched)
+        if before != place:
+            if before is not None:
+                self._take(watched, before)
+            self._put(watched, place)
 
     def forget(self, watched: Watched) -> None:
         """
@@ -103,8 +114,25 @@ class Wheel:
         place = self._places.pop(watched, None)
         if place is not None:
             self._take(watched, place)
-        if not self._places:
+        if not (self._places or self.lasts):
             self._stop()
+
+    def last(self, lasts: bool) -> None:
+        """
+        @param lasts: When nothing is held any more, turn on until the next tick:
+            for a server that is open, and whose next connection is about to come.
+        """
+        self.lasts = lasts
+        if not (self._places or lasts):
+            self._stop()
+
+    def _put(self, watched: Watched, place: int) -> None:
+        self._places[watched] = place
+        bucket = self._buckets.get(place)
+        if bucket is None:
+            self._buckets[place] = {watched}
+        else:
+            bucket.add(watched)
 
     def _take(self, watched: Watched, place: int) -> None:
         # The bucket whose turn it is has been taken out as a whole.
@@ -146,10 +174,12 @@ class Wheel:
             if self._places.pop(watched, None) is None:
                 continue
             due = watched.due()
-            if due is not None and due <= self.now:
-                watched.expire()
+            if due is None:
+                self._put(watched, self.now + self._LATER)
+            elif due > self.now:
+                self._put(watched, due)
             else:
-                self.watch(watched)
+                watched.expire()
         if not self._places:
             self._stop()
         elif self._ripe:

@@ -134,6 +134,13 @@ class Door:
         """
         return self._heads.get(head) or self._read(head)
 
+    def known(self, data: bytes) -> RequestHead | None:
+        """
+        @return: What these bytes are, if they are a head that is remembered.
+        """
+        # Whatever else they are, a body perhaps, is not worth hashing.
+        return self._heads.get(data) if data.endswith(b"\r\n\r\n") else None
+
     def suspect(self, partial: bytes) -> None:
         """
         Look at the beginning of a head whose end has not come yet, so that the

@@ -28,6 +28,7 @@ from ktcp.http.limits import Limits, limitsOf
 from ktcp.http.message import Headers
 from ktcp.http.protocol import Handler, HTTPProtocol
 from ktcp.http.rendering import Renderer
+from ktcp.http.tally import Tally
 from ktcp.interfaces import Context, IRefusingFactory
 from ktcp.privileges import acting
 
@@ -90,6 +91,7 @@ class HTTPFactory(Factory):
         self.limits = limits = limits or Limits()
         self.accessLog = accessLog
         self.counters = counters
+        self.tally = Tally(counters)
         self.forwarding = forwarding
         self.door = Door(limits, counters=counters)
         self.renderer = Renderer(server, DateClock().now)
@@ -121,6 +123,18 @@ class HTTPFactory(Factory):
         if self._wheel is None:
             self._wheel = Wheel(self.reactor)
         return self._wheel
+
+    def startFactory(self) -> None:
+        """
+        The first listener has opened.
+        """
+        self.wheel.last(True)
+
+    def stopFactory(self) -> None:
+        """
+        The last listener has closed.
+        """
+        self.wheel.last(False)
 
     def acceptableProtocols(self) -> list[bytes]:
         """

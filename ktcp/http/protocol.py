@@ -57,7 +57,6 @@ from ktcp.http.message import (
 )
 from ktcp.http.rendering import CONTINUE
 from ktcp.http.streaming import Stream
-from ktcp.http.tally import Tally
 from ktcp.interfaces import IDescribed, IDrainable
 
 if TYPE_CHECKING:
@@ -112,6 +111,7 @@ class HTTPProtocol(Protocol):
         "_ahead",
         "_batch",
         "_body",
+        "_came",
         "_connection",
         "_count",
         "_draining",
@@ -153,6 +153,7 @@ class HTTPProtocol(Protocol):
         self._limits = factory.limits
         self._renderer = factory.renderer
         self._noBody = factory.noBody
+        self._tally = factory.tally
         self._count = None if factory.counters is None else factory.counters.count
         # For this connection.
         self._request: type[Request] = Request
@@ -172,7 +173,6 @@ class HTTPProtocol(Protocol):
         self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
-        self._tally = Tally(factory.counters)
         self._record: Recorder | None = None
         if factory.accessLog is not None:
             self._record = factory.accessLog.recorder()
@@ -189,6 +189,8 @@ class HTTPProtocol(Protocol):
         self._pending: Deferred[Any] | None = None
         self._stream: Stream | None = None
         self._taken = 0
+        # See L{Tally.waits}.
+        self._came = 0.0
         # What is read ahead, as BUFFERS knows it.
         self._ahead = 0
 
@@ -221,9 +223,10 @@ class HTTPProtocol(Protocol):
         """
         state = self._state
         if state is _IDLE and self._gate.isOpen:
-            head = self._connection.repeated(data)
+            head = self._connection.known(data)
             if head is not None:
                 # What L{_advance} would do, less what it does in case of more.
+                self._headSince = None
                 date = self._renderer.date()
                 stood = self._stood
                 if stood is not None and head is self._stoodHead and self._left > 1:
@@ -490,7 +493,7 @@ class HTTPProtocol(Protocol):
     def _await(self, answer: Any) -> None:
         if self._record is not None:
             self._record.waits(self._head, self._peer)
-        self._tally.waits()
+        self._came = self._tally.waits()
         if isinstance(answer, Response):
             self._answer(answer)
             return
@@ -509,7 +512,7 @@ class HTTPProtocol(Protocol):
         if self._state is not State.HANDLING:
             return
         self._pending = None
-        self._tally.handled()
+        self._tally.handled(self._came)
         if not isinstance(response, Response):
             raise TypeError(f"a handler gave {response!r}, not a Response")
         self._answer(response)
@@ -530,7 +533,7 @@ class HTTPProtocol(Protocol):
             self._log.failure("a handler failed for {request}", failure, request=self._requested())
         if left:
             return
-        self._tally.handled()
+        self._tally.handled(self._came)
         if isinstance(error, BadRequest):
             self._refuse(error)
             return
@@ -562,7 +565,8 @@ class HTTPProtocol(Protocol):
             self._record.answered(head, self._peer, response, self._renderer.date())
         self._tally.answered(head, response.status)
         self._write(data)
-        self._tally.complete()
+        self._tally.complete(self._came)
+        self._came = 0.0
         self._answered(closes)
 
     def _lastOrNot(self, body: RequestBody) -> RequestHead | None:
@@ -638,7 +642,8 @@ class HTTPProtocol(Protocol):
             self._record.refused(head, self.transport.getPeer(), error.status, sent)
         self._tally.refused(error, head)
         self._write(answer)
-        self._tally.complete()
+        self._tally.complete(self._came)
+        self._came = 0.0
         self._linger()
 
     # Bodies of answers.
@@ -683,7 +688,8 @@ class HTTPProtocol(Protocol):
         stream, self._stream = self._stream, None
         self._pending = None
         closes = stream.end() or self._draining
-        self._tally.complete()
+        self._tally.complete(self._came)
+        self._came = 0.0
         self._answered(closes)
         self._advance()
         self._adjustReading()

@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_http_tally -*-
 """
-What one connection has counted; see L{ktcp.counters}.
+What is counted of requests; see L{ktcp.counters}.
 
 Answers that are given at once, L{ktcp.http.protocol} counts itself.
 """
@@ -18,31 +18,31 @@ _SIZES = {414: "target", 431: "head"}
 
 class Tally:
     """
-    Counts for one connection, whose requests come one by one.
+    Counts for the connections of a factory.
     """
 
-    __slots__ = ("_began", "_counters")
+    __slots__ = ("_counters",)
 
     def __init__(self, counters: Counters | None) -> None:
         """
         @param counters: Where; if not given, nothing is counted.
         """
         self._counters = counters
-        self._began = 0.0
 
-    def waits(self) -> None:
+    def waits(self) -> float:
         """
-        A request was not answered at once.
-        """
-        if self._counters is not None:
-            self._began = self._counters.turn()
+        A request is not answered at once.
 
-    def handled(self) -> None:
+        @return: When it came, for the calls that follow; 0: nobody counts.
+        """
+        return 0.0 if self._counters is None else self._counters.turn()
+
+    def handled(self, came: float) -> None:
         """
         The handler of one that waited is done.
         """
-        if self._counters is not None and self._began:
-            self._counters.observe(HANDLER_SECONDS, perf_counter() - self._began)
+        if self._counters is not None and came:
+            self._counters.observe(HANDLER_SECONDS, perf_counter() - came)
 
     def answered(self, head: RequestHead, status: int) -> None:
         """
@@ -51,14 +51,15 @@ class Tally:
         if self._counters is not None:
             self._counters.add(head.row + statusColumn(status))
 
-    def complete(self) -> None:
+    def complete(self, came: float) -> None:
         """
         All of an answer was written.
+
+        @param came: What L{waits} said; 0: it has not come to that.
         """
         if self._counters is not None:
-            began = self._began or self._counters.turn()
-            self._began = 0.0
-            self._counters.observe(RESPONSE_SECONDS, perf_counter() - began)
+            came = came or self._counters.turn()
+            self._counters.observe(RESPONSE_SECONDS, perf_counter() - came)
 
     def unanswered(self, head: RequestHead | None) -> None:
         """

@@ -71,7 +71,7 @@ class DrainTests(SynchronousTestCase):
 
         @return: Has one element when it is over.
         """
-        self.drain = Drain([each.protocol for each in connections], self.clock, timeout)
+        self.drain = Drain(lambda: [each.protocol for each in connections], self.clock, timeout)
         over: list[Any] = []
         self.drain.begin().addCallback(over.append)
         return over
@@ -146,7 +146,7 @@ class DrainTests(SynchronousTestCase):
         kernel.abortConnection = lambda: self.fail("aborted")
         kernel.protocol = wrapper
         wrapper.makeConnection(kernel)
-        self.drain = Drain(kept, self.clock, 30)
+        self.drain = Drain(lambda: kept, self.clock, 30)
         over: list[Any] = []
         self.drain.begin().addCallback(over.append)
         self.wait(1)

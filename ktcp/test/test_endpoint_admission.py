@@ -117,14 +117,14 @@ class AdmissionTests(SynchronousTestCase):
         doors = Admission(2, None)
         first, second = self.connect(doors, "10.0.0.1"), self.connect(doors, "10.0.0.1")
         self.assertIsNone(self.connect(doors, "10.0.0.2"))
-        self.assertEqual((2, 1), (doors.count, doors.refused))
+        self.assertEqual((2, 1), (len(doors.places), doors.refused))
         reason = Failure(connectionDone.value)
         first.connectionLost(reason)
         self.assertIs(first.reason, reason)
         self.assertIsNotNone(third := self.connect(doors, "10.0.0.2"))
         for each in (second, third):
             each.connectionLost()
-        self.assertEqual(0, doors.count)
+        self.assertEqual(0, len(doors.places))
 
     def test_clients(self) -> None:
         """
@@ -138,7 +138,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertIsNotNone(again := self.connect(doors, "10.0.0.1"))
         for each in (ours[1], again, other):
             each.connectionLost()
-        self.assertEqual(0, doors.count)
+        self.assertEqual(0, len(doors.places))
         self.assertEqual({}, doors._ofClient, "clients that left are forgotten")
 
     def test_unixSockets(self) -> None:
@@ -151,7 +151,7 @@ class AdmissionTests(SynchronousTestCase):
         self.assertEqual([True, True, True, False], [each is not None for each in built])
         for each in built[:3]:
             each.connectionLost()  # type: ignore[union-attr]  # asserted above
-        self.assertEqual(0, doors.count)
+        self.assertEqual(0, len(doors.places))
 
     def test_endsOnce(self) -> None:
         """
@@ -163,7 +163,7 @@ class AdmissionTests(SynchronousTestCase):
         told()
         told()
         first.connectionLost()
-        self.assertEqual(1, doors.count)
+        self.assertEqual(1, len(doors.places))
 
     def test_forgotten(self) -> None:
         """
@@ -172,9 +172,9 @@ class AdmissionTests(SynchronousTestCase):
         """
         doors = Admission(1)
         protocol = self.connect(doors, "10.0.0.1")
-        self.assertEqual(1, doors.count)
+        self.assertEqual(1, len(doors.places))
         del protocol
-        self.assertEqual(0, doors.count)
+        self.assertEqual(0, len(doors.places))
 
     def test_nested(self) -> None:
         """
@@ -187,12 +187,12 @@ class AdmissionTests(SynchronousTestCase):
             return inner.build(address, recorded, None)
 
         protocol: Any = outer.build(address, build, None)
-        self.assertEqual((1, 1), (inner.count, outer.count))
+        self.assertEqual((1, 1), (len(inner.places), len(outer.places)))
         self.assertIsNone(outer.build(address, build, None))
-        self.assertEqual((1, 1), (inner.count, outer.count))
+        self.assertEqual((1, 1), (len(inner.places), len(outer.places)))
         protocol.connectionLost()
         self.assertIs(connectionDone, protocol.reason)
-        self.assertEqual((0, 0), (inner.count, outer.count))
+        self.assertEqual((0, 0), (len(inner.places), len(outer.places)))
 
     def test_noProtocol(self) -> None:
         """
@@ -200,7 +200,7 @@ class AdmissionTests(SynchronousTestCase):
         """
         doors = Admission(1)
         self.assertIsNone(doors.build(v4("10.0.0.1"), lambda address: None, None))
-        self.assertEqual((0, 0), (doors.count, doors.refused))
+        self.assertEqual((0, 0), (len(doors.places), doors.refused))
 
     def test_interfaces(self) -> None:
         """
@@ -215,10 +215,10 @@ class AdmissionTests(SynchronousTestCase):
         doors = Admission(1, refusals=2)
         held = [self.connect(doors, "10.0.0.1", recorded) for _ in range(3)]
         self.assertIsNone(self.connect(doors, "10.0.0.1", recorded))
-        self.assertEqual((1, 3), (doors.count, doors.refused))
+        self.assertEqual((1, 3), (len(doors.places), doors.refused))
         held[1].connectionLost()
         self.assertIsNotNone(self.connect(doors, "10.0.0.1", recorded))
-        self.assertEqual(1, doors.count)
+        self.assertEqual(1, len(doors.places))
         self.assertIsNone(self.connect(doors, "10.0.0.1", lambda address: None))
 
     def test_crowd(self) -> None:
@@ -229,7 +229,7 @@ class AdmissionTests(SynchronousTestCase):
         given: list[int] = []
         doors = Admission()
         self.patch(admission, "_CROWD", 8)
-        self.patch(admission, "giveBack", lambda: given.append(doors.count))
+        self.patch(admission, "giveBack", lambda: given.append(len(doors.places)))
         for size, expected in ((7, []), (8, [0]), (8, [0, 0])):
             crowd = [self.connect(doors, "10.0.0.1") for _ in range(size)]
             for each in crowd:

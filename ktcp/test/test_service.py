@@ -292,7 +292,7 @@ class RealTests(ListeningLog, TestCase):
         second = await self.connect(echo)
         self.assertIsInstance(await second.closed, ConnectionDone)
         self.assertEqual(second.received, b"")
-        [lost] = [each for part in service for each in part.factory.connections]
+        [lost] = [each for part in service for each in part.factory.connections()]
         ended: Deferred[None] = Deferred()
         connectionLost = lost.connectionLost
 

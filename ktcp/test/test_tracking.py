@@ -63,7 +63,7 @@ class TrackingFactoryTests(TestCase):
         """
         factory = TrackingFactory(EchoFactory())
         protocol = factory.buildProtocol(IPv4Address("TCP", "127.0.0.1", 1))
-        self.assertEqual(len(factory.connections), 1)
+        self.assertEqual(len(factory.connections()), 1)
         Drain(factory.connections, Clock(), 0.0).begin()  # Not connected yet: left alone.
         del protocol
-        self.assertEqual(len(factory.connections), 0)
+        self.assertEqual(len(factory.connections()), 0)

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ktcp.echo import ChargenFactory, DiscardFactory, EchoFactory
     from ktcp.http.factory import HTTPFactory
-    from ktcp.http.message import Headers, Request, Response
+    from ktcp.http.headers import Headers
+    from ktcp.http.message import Request, Response
     from ktcp.http.router import Router
     from ktcp.http.static import StaticFiles
 
@@ -39,7 +40,7 @@ _ROOMS = {
     "DiscardFactory": "ktcp.echo",
     "EchoFactory": "ktcp.echo",
     "HTTPFactory": "ktcp.http.factory",
-    "Headers": "ktcp.http.message",
+    "Headers": "ktcp.http.headers",
     "Request": "ktcp.http.message",
     "Response": "ktcp.http.message",
     "Router": "ktcp.http.router",

@@ -28,7 +28,7 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ktcp.http.message import Headers, HeadersLike
+from ktcp.http.headers import Headers, HeadersLike
 
 PEER = IPv4Address("TCP", "192.0.2.1", 54321)
 HOST = IPv4Address("TCP", "192.0.2.2", 80)

@@ -22,7 +22,8 @@ from base64 import b64decode
 from binascii import Error
 from collections.abc import Awaitable, Callable
 
-from ktcp.http.message import Headers, Request, Response
+from ktcp.http.headers import Headers
+from ktcp.http.message import Request, Response
 
 _Handler = Callable[[Request], Response | Awaitable[Response]]
 

@@ -8,8 +8,10 @@ The way of a request, room by room::
     connection.py  bytes to request heads and bodies      (no Twisted)
     door.py        what a request head must look like     (no Twisted)
     chunks.py      what a chunked body must look like     (no Twisted)
-    message.py     Request, Response, Headers, errors     (no Twisted)
-    errors.py      what a client is told of an error      (no Twisted)
+    message.py     Request and Response                   (no Twisted)
+    headers.py     Headers                                (no Twisted)
+    errors.py      errors that stand for an answer        (no Twisted)
+    errorpages.py  what a client is told of an error      (no Twisted)
     rendering.py   responses to bytes, by h11             (no Twisted)
     flow.py        bodies that move no faster than their reader
     router.py      which handler answers which path       (no Twisted)

@@ -20,7 +20,8 @@ from functools import lru_cache
 from time import gmtime, strftime
 from typing import NamedTuple, Protocol
 
-from ktcp.http.message import Headers, RequestHead
+from ktcp.http.headers import Headers
+from ktcp.http.message import RequestHead
 
 # In a field of the combined format: what would end it, or is not to be shown
 # to a terminal.

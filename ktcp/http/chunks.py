@@ -16,8 +16,8 @@ import re
 from enum import Enum
 
 from ktcp.http.door import DECIDING, FIELD_LINES, hasBareLF
+from ktcp.http.errors import BadRequest
 from ktcp.http.limits import KIB, Limits
-from ktcp.http.message import BadRequest
 
 # chunk = chunk-size [ chunk-ext ] CRLF chunk-data CRLF (RFC 9112, 7.1), or the
 # beginning of its line.  64 bits are enough for a size; httparse takes 60.  Of

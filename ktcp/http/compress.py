@@ -26,7 +26,8 @@ from twisted.internet.threads import deferToThreadPool
 
 from ktcp.http.accept import bestCoding
 from ktcp.http.codings import CHEAPEST, coders, compressed
-from ktcp.http.message import BODILESS, Headers, Request, Response, ResponseHead
+from ktcp.http.headers import Headers
+from ktcp.http.message import BODILESS, Request, Response, ResponseHead
 
 # Bytes that are compressed between two turns of others: a millisecond with the
 # slowest of the codings.  What is longer goes slice by slice through a thread.

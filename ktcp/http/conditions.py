@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from ktcp.http.dates import parseDate
-from ktcp.http.message import Headers
+from ktcp.http.headers import Headers
 
 # entity-tag = [ "W/" ] DQUOTE *etagc DQUOTE (RFC 9110, 8.8.3)
 _TAG = re.compile(rb'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')

@@ -21,7 +21,9 @@ import h11
 
 from ktcp.http.chunks import ChunkedBody
 from ktcp.http.door import Door, briefHead
-from ktcp.http.message import BadRequest, Headers, IncompleteBody, RequestHead
+from ktcp.http.errors import BadRequest, IncompleteBody
+from ktcp.http.headers import Headers
+from ktcp.http.message import RequestHead
 
 _NONE = Headers()
 

@@ -14,7 +14,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
-from ktcp.http.message import Headers, HTTPError, Request, Response, reasonPhrase
+from ktcp.http.errors import HTTPError
+from ktcp.http.headers import Headers
+from ktcp.http.message import Request, Response, reasonPhrase
 from ktcp.http.router import RouteHandler, Router
 from ktcp.parameters import integerBetween
 

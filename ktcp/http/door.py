@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from ipaddress import IPv6Address
 from typing import TypeVar
 
 import h11
 
 from ktcp.counters import HEADS_READ, Counters, methodRow
+from ktcp.http.errors import BadRequest
+from ktcp.http.headers import Headers, isHost
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, Framing, Headers, RequestHead, kindOf
+from ktcp.http.message import Framing, RequestHead, kindOf
 
 # token = 1*tchar (RFC 9110, 5.6.2)
 _TOKEN = rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+"
@@ -37,14 +38,6 @@ _REQUEST_LINE = re.compile(rb"(" + _TOKEN + rb") ([\x21-\x7e]+) HTTP/([0-9]\.[0-
 # refuse.  field-vchar = VCHAR / obs-text (RFC 9110, 5.5): no controls.
 _FIELD_LINE = re.compile(_TOKEN + rb":[\t\x20-\x7e\x80-\xff]*")
 FIELD_LINES = re.compile(rb"(?:" + _FIELD_LINE.pattern + rb"\r\n)*")
-
-# Host = uri-host [ ":" port ] (RFC 9110, 7.2; RFC 3986, 3.2.2).  A reg-name is
-# unreserved / pct-encoded / sub-delims, and may be empty.  Which of the hosts in
-# brackets is an IPv6 address, no regular expression says in a line.
-_HOST = re.compile(
-    rb"(?:\[(?:([0-9A-Fa-f:.]+)|v[0-9A-Fa-f]+\.[-._~0-9A-Za-z!$&'()*+,;=:]+)\]"
-    rb"|(?:[-._~0-9A-Za-z!$&'()*+,;=]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?"
-)
 
 # absolute-form = absolute-URI (RFC 9112, 3.2.2) of the schemes a server can be
 # asked for; an http URI with an empty host is invalid (RFC 9110, 4.2.1).
@@ -259,21 +252,6 @@ def _checkHost(pairs: list[_Pair], version: bytes) -> None:
             raise BadRequest("The Host header is missing.")
     elif not isHost(hosts[0]):
         raise BadRequest("The Host header is not a host.")
-
-
-def isHost(value: bytes) -> bool:
-    """
-    Whether a value is one of Host.
-    """
-    match = _HOST.fullmatch(value)
-    if match is None:
-        return False
-    if match[1] is not None:
-        try:
-            IPv6Address(match[1].decode("ascii"))
-        except ValueError:
-            return False
-    return True
 
 
 def _checkTarget(method: bytes, target: bytes) -> None:

@@ -24,8 +24,8 @@ from ktcp.http.door import Door
 from ktcp.http.flow import RequestBody
 from ktcp.http.forwarded import Forwarding
 from ktcp.http.handlers import hello, noRoom
+from ktcp.http.headers import Headers
 from ktcp.http.limits import Limits, limitsOf
-from ktcp.http.message import Headers
 from ktcp.http.protocol import Handler, HTTPProtocol
 from ktcp.http.rendering import Renderer
 from ktcp.http.tally import Tally

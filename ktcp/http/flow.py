@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IConsumer, IProducer
 from zope.interface import implementer
 
-from ktcp.http.message import BodyTooLarge, Headers
+from ktcp.http.errors import BodyTooLarge
+from ktcp.http.headers import Headers
 
 # Bytes that are held before it is worth telling: most bodies are there at once.
 _LUMP = 8 * 1024

@@ -18,8 +18,7 @@ from collections.abc import Container, Iterator
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from ktcp.http.door import isHost
-from ktcp.http.message import Headers
+from ktcp.http.headers import Headers, isHost
 
 # The kinds of headers; the first is the default.
 KINDS = ("x-forwarded", "forwarded")

@@ -5,7 +5,8 @@ What is answered where nobody says otherwise.
 
 from __future__ import annotations
 
-from ktcp.http.message import Headers, Request, Response
+from ktcp.http.headers import Headers
+from ktcp.http.message import Request, Response
 
 _PLAIN = Headers.of({"Content-Type": "text/plain"})
 _HELLO = Response(200, b"Hello World!", _PLAIN)

@@ -1,180 +1,24 @@
 # -*- test-case-name: ktcp.test.test_http_message -*-
 """
-What a handler receives and gives: L{Request}, L{Response}, L{Headers}, and the
-errors that stand for an answer.  No Twisted and no h11 here.
-
-What goes over the wire is bytes; where a handler writes, C{str} will do.
+What a handler receives and gives: L{Request} and L{Response}.  No Twisted and no h11
+here.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
 
 from ktcp.counters import UNREAD, statusColumn
+from ktcp.http.headers import Headers, HeadersLike, Text, checked, itemsOf
 
 if TYPE_CHECKING:
     from ktcp.certificates import PeerIdentity
     from ktcp.http.flow import RequestBody
     from ktcp.http.forwarded import Forwarding
-
-Text: TypeAlias = "str | bytes"
-HeadersLike: TypeAlias = "Headers | Mapping[Any, Text] | Iterable[tuple[Text, Text]]"
-
-# field-name = token (RFC 9110, 5.1 and 5.6.2)
-_NAME = re.compile(rb"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
-# field-value = *field-content, of VCHAR, obs-text, SP and HTAB (RFC 9110, 5.5).
-# Controls are refused altogether: CR, LF and NUL would split the header.
-_VALUE = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-
-
-class HTTPError(Exception):
-    """
-    A request that cannot be answered as it wishes.  A handler that raises one
-    has the client answered with its status, and nothing is logged.
-
-    @ivar status: The status of the answer, 400 to 599.
-    @ivar reason: One sentence for the client.
-    @ivar headers: What the answer's have besides: Allow, Retry-After and the like.
-    """
-
-    def __init__(self, status: int, reason: str = "", headers: HeadersLike | None = None) -> None:
-        """
-        @raise ValueError: The status is that of no error, or a header would split.
-        """
-        if not 400 <= status <= 599:
-            raise ValueError(f"not the status of an error: {status!r}")
-        super().__init__(status, reason)
-        self.status = status
-        self.reason = reason
-        self.headers = Headers.of(headers)
-
-
-class BadRequest(HTTPError):
-    """
-    What came in is no HTTP/1.1 request that can be understood without doubt:
-    answer L{status}, then close (RFC 9112, 2.2 and 9.6).
-    """
-
-    def __init__(self, reason: str, status: int = 400) -> None:
-        super().__init__(status, reason)
-
-
-class IncompleteBody(BadRequest):
-    """
-    The peer closed its side before the end of the body.
-    """
-
-
-class BodyTooLarge(HTTPError):
-    """
-    The body is larger than its reader takes (413).
-    """
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(413, f"The body may have {limit} bytes at most.")
-        self.limit = limit
-
-
-def _encoded(text: Text) -> bytes:
-    if isinstance(text, bytes):
-        return text
-    if isinstance(text, str):
-        return text.encode("latin-1")
-    raise TypeError(f"neither str nor bytes: {text!r}")
-
-
-class Headers:
-    """
-    An immutable collection of C{(name, value)} pairs of bytes, in order.
-
-    Names are compared without regard to case.  A request's names are in lower
-    case; a response's go out as the handler wrote them.
-    """
-
-    __slots__ = ("_hash", "_pairs")
-
-    def __init__(self, pairs: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        """
-        @param pairs: Pairs that are known to be valid; L{of} checks.
-        """
-        self._pairs = tuple(pairs)
-        self._hash: int | None = None
-
-    @classmethod
-    def of(cls, headers: HeadersLike | None) -> Headers:
-        """
-        Check headers written by a handler.
-
-        @raise ValueError: A name is no token, or a value holds a control
-            character such as CR, LF or NUL (RFC 9110, 5.5).
-        @raise TypeError: A name or value is neither C{str} nor C{bytes}.
-        """
-        return headers if isinstance(headers, Headers) else _checked(_itemsOf(headers))
-
-    def get(self, name: Text, default: bytes | None = None) -> bytes | None:
-        """
-        @return: The value; where there are several, all of them in order with
-            C{b", "} between (RFC 9110, 5.2), which is right for every header
-            but Set-Cookie.
-        """
-        values = self.getAll(name)
-        return b", ".join(values) if values else default
-
-    def getAll(self, name: Text) -> list[bytes]:
-        """
-        @return: The values of all headers of that name, in order.
-        """
-        wanted = _encoded(name).lower()
-        return [value for key, value in self._pairs if key.lower() == wanted]
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, (str, bytes)) and bool(self.getAll(name))
-
-    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
-        return iter(self._pairs)
-
-    def __len__(self) -> int:
-        return len(self._pairs)
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Headers):
-            return NotImplemented
-        return self._pairs == other._pairs
-
-    def __hash__(self) -> int:
-        # Kept, since the heads of answers are looked up by their headers; and
-        # not before it is asked for, since a request's never are.
-        if self._hash is None:
-            self._hash = hash(self._pairs)
-        return self._hash
-
-    def __repr__(self) -> str:
-        return f"Headers({list(self._pairs)!r})"
-
-
-def _itemsOf(headers: HeadersLike | None) -> tuple[tuple[Any, Text], ...]:
-    if headers is None:
-        return ()
-    items: Any = headers.items() if isinstance(headers, Mapping) else headers
-    return tuple((name, value) for name, value in items)
-
-
-def _checked(items: tuple[tuple[Any, Text], ...]) -> Headers:
-    pairs = []
-    for name, value in items:
-        pair = _encoded(name), _encoded(value)
-        if not _NAME.fullmatch(pair[0]):
-            raise ValueError(f"not a header name: {name!r}")
-        if not _VALUE.fullmatch(pair[1]):
-            raise ValueError(f"not a value for header {name!r}: {value!r}")
-        if pair[0].lower() == b"transfer-encoding":
-            raise ValueError("Transfer-Encoding is decided for the handler")
-        pairs.append((pair[0], pair[1].strip(b" \t")))
-    return Headers(pairs)
 
 
 class Framing(NamedTuple):
@@ -387,7 +231,7 @@ class Response:
         """
         # An exact class is cheaper to tell than a Mapping, and the usual one
         # (bench/micro/http_path.py).
-        items = tuple(headers.items()) if headers.__class__ is dict else _itemsOf(headers)
+        items = tuple(headers.items()) if headers.__class__ is dict else itemsOf(headers)
         self.head = head = _checkedHead(status, items)
         self.body: Any = body
         self.trailers: Headers | Callable[[], HeadersLike] | None = None
@@ -523,7 +367,7 @@ def _checkedHead(status: int, items: tuple[tuple[Any, Text], ...]) -> ResponseHe
         raise TypeError(f"not a status: {status!r}")
     if not 200 <= status <= 599:
         raise ValueError(f"not a final status: {status!r}")
-    return ResponseHead(int(status), _checked(items))
+    return ResponseHead(int(status), checked(items))
 
 
 def reasonPhrase(status: int) -> bytes:

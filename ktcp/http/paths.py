@@ -23,7 +23,7 @@ from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO
 from stat import S_ISDIR, S_ISREG
 from urllib.parse import unquote_to_bytes
 
-from ktcp.http.message import HTTPError
+from ktcp.http.errors import HTTPError
 
 # absolute-form (RFC 9112, 3.2.2), as far as it is not the path.
 _AUTHORITY = re.compile(rb"[A-Za-z][-+.A-Za-z0-9]*://[^/?]*")

@@ -43,18 +43,10 @@ from zope.interface import implementer
 from ktcp.endpoint.buffers import BUFFERS
 from ktcp.http.accesslog import Recorder
 from ktcp.http.connection import HTTPConnection
-from ktcp.http.errors import errorResponse
+from ktcp.http.errorpages import errorResponse
+from ktcp.http.errors import BadRequest, BodyTooLarge, HTTPError
 from ktcp.http.flow import Gate, RequestBody
-from ktcp.http.message import (
-    BadRequest,
-    BodyTooLarge,
-    HTTPError,
-    Request,
-    RequestHead,
-    Response,
-    Standing,
-    requestsOf,
-)
+from ktcp.http.message import Request, RequestHead, Response, Standing, requestsOf
 from ktcp.http.rendering import CONTINUE
 from ktcp.http.streaming import Stream
 from ktcp.interfaces import IDescribed, IDrainable

@@ -17,13 +17,13 @@ from typing import Any, NamedTuple
 import h11
 
 from ktcp.http.door import briefHead
-from ktcp.http.errors import errorResponse
+from ktcp.http.errorpages import errorResponse
+from ktcp.http.errors import HTTPError
+from ktcp.http.headers import Headers
 from ktcp.http.message import (
     BODILESS,
     KINDS,
     Framing,
-    Headers,
-    HTTPError,
     RequestHead,
     Response,
     ResponseHead,

@@ -22,8 +22,9 @@ from inspect import signature
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote, unquote_to_bytes
 
-from ktcp.http.errors import errorResponse
-from ktcp.http.message import HTTPError, Request, Response
+from ktcp.http.errorpages import errorResponse
+from ktcp.http.errors import HTTPError
+from ktcp.http.message import Request, Response
 
 RouteHandler = Callable[..., Response | Awaitable[Response]]
 _Given = TypeVar("_Given", bound=RouteHandler)

@@ -24,11 +24,13 @@ from ktcp.http.accept import prefersJSON
 from ktcp.http.cache import BoundedCache
 from ktcp.http.compress import SLICE, Compression, codedSlices, nothing
 from ktcp.http.conditions import isPlain, precondition, rangeHolds
-from ktcp.http.errors import errorResponse
+from ktcp.http.errorpages import errorResponse
+from ktcp.http.errors import HTTPError
 from ktcp.http.filebody import FileBody, OpenFile, Piece, Slice
+from ktcp.http.headers import Headers
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
-from ktcp.http.message import Headers, HTTPError, Request, Response, Standing
+from ktcp.http.message import Request, Response, Standing
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
 from ktcp.http.variants import Entry, Loader, Signature, Variant

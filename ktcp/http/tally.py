@@ -10,7 +10,8 @@ from __future__ import annotations
 from time import perf_counter
 
 from ktcp.counters import HANDLER_SECONDS, RESPONSE_SECONDS, UNREAD, Counters, statusColumn
-from ktcp.http.message import BadRequest, HTTPError, RequestHead
+from ktcp.http.errors import BadRequest, HTTPError
+from ktcp.http.message import RequestHead
 
 # The limits that are told by a status of their own.
 _SIZES = {414: "target", 431: "head"}

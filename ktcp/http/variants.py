@@ -17,7 +17,9 @@ from ktcp.http.accept import bestCoding
 from ktcp.http.codings import CHEAPEST, SMALLEST, compressed
 from ktcp.http.compress import VARY, Compression, forbidsTransform
 from ktcp.http.dates import formatDate
-from ktcp.http.message import Headers, HTTPError, Response
+from ktcp.http.errors import HTTPError
+from ktcp.http.headers import Headers
+from ktcp.http.message import Response
 from ktcp.http.paths import Root
 
 # Content codings of files that lie beside the one asked for, dearest first.

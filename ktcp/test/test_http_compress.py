@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Request, Response
 from ktcp.http.compress import Compression
-from ktcp.http.message import HTTPError
+from ktcp.http.errors import HTTPError
 from ktcp.test.test_http_codings import TEXT, decoded
 from ktcp.test.test_http_static import HOP, ThreadedClock
 from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request

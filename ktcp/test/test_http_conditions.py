@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.conditions import isPlain, precondition, rangeHolds
 from ktcp.http.dates import formatDate, parseDate
-from ktcp.http.message import Headers
+from ktcp.http.headers import Headers
 
 NOW = 784111777
 DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"

@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.door import Door
+from ktcp.http.errors import BadRequest, IncompleteBody
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, IncompleteBody
 from ktcp.test.wire import byteByByte, pieces, read, verdict
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"

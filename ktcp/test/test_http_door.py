@@ -10,8 +10,9 @@ import tracemalloc
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.door import Door
+from ktcp.http.errors import BadRequest
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, RequestHead
+from ktcp.http.message import RequestHead
 from ktcp.test.wire import read, verdict
 
 SMALL = Limits(head=512, target=64, headers=8)

@@ -11,8 +11,9 @@ from twisted.internet.interfaces import IConsumer
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from ktcp.http.errors import BadRequest, BodyTooLarge
 from ktcp.http.flow import BodyConsumer, Gate, RequestBody, pour
-from ktcp.http.message import BadRequest, BodyTooLarge, Headers
+from ktcp.http.headers import Headers
 
 
 class Source:

@@ -17,7 +17,7 @@ from ktcp import HTTPFactory, Request, Response
 from ktcp.endpoint.proxy import Trust
 from ktcp.http.accesslog import AccessLog
 from ktcp.http.forwarded import Forwarding, Hop, addressOf
-from ktcp.http.message import Headers
+from ktcp.http.headers import Headers
 from ktcp.testing import MemoryConnection
 
 PROXIES = Trust([ip_network("10.0.0.0/8")])

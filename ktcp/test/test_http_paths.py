@@ -10,7 +10,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.http.message import HTTPError
+from ktcp.http.errors import HTTPError
 from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
 
 

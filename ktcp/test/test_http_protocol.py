@@ -13,7 +13,8 @@ from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
 from ktcp import Response
-from ktcp.http.message import HTTPError, Standing
+from ktcp.http.errors import HTTPError
+from ktcp.http.message import Standing
 from ktcp.test.serving import Harness, Oops
 from ktcp.testing import request
 

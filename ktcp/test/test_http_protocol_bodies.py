@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 
 from ktcp import Response
-from ktcp.http.message import BodyTooLarge, HTTPError
+from ktcp.http.errors import BodyTooLarge, HTTPError
 from ktcp.test.serving import Harness
 from ktcp.testing import MemoryConnection, request
 

@@ -12,8 +12,10 @@ import h11
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.http.door import Door
+from ktcp.http.errors import BadRequest
+from ktcp.http.headers import Headers
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, Headers, RequestHead, Response, reasonPhrase
+from ktcp.http.message import RequestHead, Response, reasonPhrase
 from ktcp.http.rendering import CONTINUE, Renderer
 from ktcp.testing import parseResponses
 

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.door import Door
+from ktcp.http.errors import BadRequest
+from ktcp.http.headers import Headers
 from ktcp.http.limits import Limits
-from ktcp.http.message import BadRequest, Headers, RequestHead
+from ktcp.http.message import RequestHead
 
 SEED = 9112
 

@@ -110,7 +110,7 @@ class KTCPPort(tcp.Port):
                 skt.close()
                 continue
             transport = self.transport(
-                skt, protocol, client, self, self.sessionno, self.reactor, True, peer
+                skt, protocol, client, self, self.sessionno, self.reactor, peer
             )
             self.sessionno += 1
             accepted.append(transport)

@@ -25,10 +25,11 @@ from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, implementer, providedBy
 
+from ktcp.endpoint.handover import handOver
 from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, Trust, parse
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.endpoint.transport import WriteThroughServer, handOver
+from ktcp.endpoint.transport import WriteThroughServer
 
 # Seconds in which the header must have come.  A balancer sends it at once, but
 # the segment may be lost: TCP sends it again after 1, 3 and 7 seconds (RFC 6298).

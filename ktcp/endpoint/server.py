@@ -22,8 +22,9 @@ from zope.interface import Interface, implementer
 
 from ktcp import parameters
 from ktcp.endpoint.port import KTCPPort
+from ktcp.endpoint.quickack import QuickAckServer
 from ktcp.endpoint.sockets import SocketOptions, openListener
-from ktcp.endpoint.transport import QuickAckServer, WriteThroughServer
+from ktcp.endpoint.transport import WriteThroughServer
 
 
 class IReactorKTCP(Interface):

@@ -5,7 +5,7 @@ Listening sockets, and every decision about their options.
 All options but one are set once, on the listener, before bind(2): on Linux an
 accepted socket is a clone of its listener, so what is set here costs nothing
 per connection (C{InheritanceTests} asks the running kernel).  The one that is
-not inherited, TCP_QUICKACK, is L{ktcp.endpoint.transport.QuickAckServer}'s.
+not inherited, TCP_QUICKACK, is L{ktcp.endpoint.quickack.QuickAckServer}'s.
 
 SO_REUSEADDR is no option: without it a restarted server cannot bind while old
 connections are in TIME_WAIT, and on Linux it never lets two listeners share a

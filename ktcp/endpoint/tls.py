@@ -39,7 +39,8 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ktcp.certificates import PeerIdentity, identityOf
-from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer, handOver
+from ktcp.endpoint.handover import handOver
+from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer
 from ktcp.tls import Certificates, NoCommonProtocol
 
 # What SSL_read and SSL_write are called by.  Connection.recv and send wrap them

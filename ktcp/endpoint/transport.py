@@ -38,6 +38,7 @@ from twisted.python.failure import Failure
 
 from ktcp.counters import RECV_ERR, SEND_ERR, Counters
 from ktcp.endpoint.buffers import BUFFERS
+from ktcp.endpoint.reasons import DONE
 
 # The most one recv(2) takes.  recv allocates this much and gives back what it
 # did not fill, so an idle connection holds none of it; what it allocates
@@ -56,30 +57,6 @@ SLICE = 512 * 1024
 
 # Errors of the connection that the kernel reports once; see L{_reset}.
 _RESETS = frozenset((ECONNRESET, ETIMEDOUT))
-
-
-class KnownFailure(Failure):
-    """
-    A reason that many connections end for: what it is asked once, it knows from
-    then on (C{bench/micro/connection_path.py}; Twisted's transports and protocols
-    ask each L{check} for every connection).
-    """
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(error)
-        self._known: dict[tuple[Any, ...], Any] = {}
-
-    def check(self, *errorTypes: Any) -> Any:
-        """
-        See L{Failure.check}.
-        """
-        known = self._known
-        if errorTypes not in known:
-            known[errorTypes] = super().check(*errorTypes)
-        return known[errorTypes]
-
-
-_DONE = KnownFailure(CONNECTION_DONE)
 
 
 class WriteThroughServer(tcp.Server):
@@ -115,15 +92,15 @@ class WriteThroughServer(tcp.Server):
         server: tcp.Port,
         sessionno: int,
         reactor: Any,
-        inTurn: bool = False,
-        peer: IPv4Address | IPv6Address | None = None,
+        peer: IPv4Address | IPv6Address,
     ) -> None:
         """
         As L{tcp.Server}, whose constructor is not called because it formats
         two strings that few connections are ever asked for.
 
-        @param inTurn: The caller calls L{begin} after C{makeConnection}.
-        @param peer: What L{getPeer} gives; if not given, it is made from C{client}.
+        The turn begins here; C{makeConnection} and L{begin} are to follow.
+
+        @param peer: C{client} as L{getPeer} gives it.
         """
         tcp.Connection.__init__(self, sock, protocol, reactor)
         if len(client) != 2:
@@ -139,12 +116,8 @@ class WriteThroughServer(tcp.Server):
         self.sessionno = sessionno
         self.hostname = client[0]
         self._protocolClass = protocol.__class__
-        self._inTurn = inTurn
-        if inTurn:
-            self._reading = True
-            self.fileno = self._giveDescriptor
-        else:
-            self.startReading()
+        self._inTurn = self._reading = True
+        self.fileno = self._giveDescriptor
         self.connected = 1
 
     @cached_property
@@ -168,19 +141,24 @@ class WriteThroughServer(tcp.Server):
         """
         The client's address.
         """
-        if self._peer is None:
-            self._peer = super().getPeer()
         return self._peer
+
+    def follow(self, protocol: IProtocol) -> None:
+        """
+        Have another protocol from now on.
+        """
+        self.protocol = protocol
+        self._protocolClass = protocol.__class__
+        for name in ("logstr", "repstr"):
+            self.__dict__.pop(name, None)
 
     # Turns
 
     def begin(self) -> None:
         """
         End the turn that the connection was made in, and if the client has
-        sent something already, handle it first.
-
-        L{doRead}'s result is not needed: the end of a connection and
-        L{_reset} are found again by the reactor, which knows what follows.
+        sent something already, handle it first.  L{doRead}'s result is not
+        needed: the reactor finds ends and L{_reset} again, and knows what follows.
         """
         if self.connected:
             self.fileno = self.socket.fileno
@@ -200,9 +178,8 @@ class WriteThroughServer(tcp.Server):
 
     def _giveDescriptor(self) -> int:
         """
-        Be C{fileno} until L{begin}: whoever asks so early, a protocol that
-        passes the descriptor on or C{reactor.removeReader} on its behalf,
-        counts on a connection that the reactor watches already.
+        Be C{fileno} until L{begin}: whoever asks so early, a protocol that passes
+        the descriptor on perhaps, counts on one that the reactor watches already.
         """
         self.fileno = self.socket.fileno
         if self._reading:
@@ -262,7 +239,7 @@ class WriteThroughServer(tcp.Server):
                 self.stopReading()
                 self.startWriting()
             else:
-                self.connectionLost(_DONE)
+                self.connectionLost(DONE)
         elif self._reading:
             self.startReading()
         else:
@@ -420,8 +397,7 @@ class WriteThroughServer(tcp.Server):
 
     def _tally(self) -> None:
         """
-        Have it added up what waits: whenever that may be another amount, which
-        is never while the kernel takes everything.
+        Have it added up what waits, whenever that may be another amount.
         """
         waiting = len(self.dataBuffer) - self.offset + self._tempDataLen
         if waiting != self._waiting:
@@ -521,39 +497,3 @@ class WriteThroughServer(tcp.Server):
         self._inTurn = False
         self._drop()
         super().connectionLost(reason)
-
-
-def handOver(transport: Any, protocol: IProtocol | None) -> None:
-    """
-    Have a connection's protocol followed by another: one that could not be
-    built before the first had done its work.  Nothing stays between transport
-    and protocol, so nothing costs a call for each read or hides a half-close.
-
-    @param transport: A connection of ktcp's or Twisted's.
-    @param protocol: L{None}: there is none for this connection, which is aborted.
-    """
-    if protocol is None:
-        transport.abortConnection()
-        return
-    transport.protocol = protocol
-    if isinstance(transport, WriteThroughServer):
-        transport._protocolClass = protocol.__class__
-        for name in ("logstr", "repstr"):
-            transport.__dict__.pop(name, None)
-    protocol.makeConnection(transport)
-
-
-class QuickAckServer(WriteThroughServer):
-    """
-    A connection whose data is acknowledged at once.
-
-    TCP_QUICKACK is not inherited from the listener, and the kernel goes back
-    to delayed ACKs when it sees fit (tcp(7)), hence again for every read.
-    """
-
-    def doRead(self) -> Any:
-        """
-        Renew the setting, then read.
-        """
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        return super().doRead()

@@ -108,11 +108,13 @@ class HTTPConnection:
         @return: That request's head; L{None} if they were not taken, and are to
             be given to L{receive}.
         """
-        if self._at != len(self._buffer) or self._left is not None or self._reader is not None:
+        if self._at != len(self._buffer):
             return None
         last = self._last
         if last is not None and data == last.raw:
             return last
+        if self.inBody:
+            return None
         head = self._door.known(data)
         if head is None or head.framing.hasBody:
             return None

@@ -333,6 +333,29 @@ class AskingTests(SynchronousTestCase):
         self.assertIsNone(connection.nextRequest())
         self.assertEqual(2, connection.waiting)
 
+    def test_known(self) -> None:
+        """
+        A request that the door remembers, or the last one, is taken as it comes;
+        not where it is a body, or within a request, or where a body follows.
+        """
+        door = Door(Limits())
+        for data in (GET, POST, GET, POST):
+            HTTPConnection(door).known(data)
+            other = HTTPConnection(door)
+            other.receive(data)
+            other.nextRequest()
+        connection = HTTPConnection(door)
+        self.assertIsNone(connection.known(POST))
+        head = connection.known(GET)
+        self.assertEqual(b"/a", head and head.target)
+        self.assertIs(head, connection.known(GET))
+        self.assertEqual(0, connection.waiting)
+        connection.receive(b"G")
+        self.assertIsNone(connection.known(GET))
+        within = connect(POST[: -len(b"hello")])
+        within.nextRequest()
+        self.assertIsNone(within.known(GET))
+
     def test_ended(self) -> None:
         """
         A connection has ended when FIN has come and all before it was asked for.

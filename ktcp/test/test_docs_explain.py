@@ -59,3 +59,22 @@ class NamesTests(SynchronousTestCase):
             return re.search(own, classes.get(owner, ""), re.MULTILINE) is not None
 
         self.assertEqual([], [each for each in self.named(_MEMBER) if not has(each[1])])
+
+    def test_rooms(self) -> None:
+        """
+        Each room in the picture of the house is a module or a package.
+        """
+        if not PAGES.exists():
+            raise SkipTest("needs ktcp's checkout: docs/ is not installed")
+        picture = (PAGES / "architecture.svg").read_text()
+        labels = re.findall(r'<text class="name"[^>]*>([^<]*)', picture)
+        rooms = " ".join(labels).replace("&#160;", " ").split()
+        others = ["twistd", "ktcp", "Linux"]
+        missing = [
+            each
+            for each in rooms
+            if each not in others
+            and not (PACKAGE / each if each.endswith("/") else PACKAGE / f"{each}.py").exists()
+        ]
+        self.assertIn("service", rooms)
+        self.assertEqual([], missing)

@@ -30,6 +30,20 @@ CEILING = 512 * 1024 * 1024
 FEW = 16
 
 
+def unsent(transport: Any) -> int:
+    """
+    @return: Bytes that the kernel has not taken yet, of a connection of ktcp's or
+        Twisted's, or of what is wrapped around one; 0 where it does not tell.
+    """
+    while not hasattr(transport, "dataBuffer"):
+        transport = getattr(transport, "transport", None)
+        if transport is None:
+            return 0
+    # As abstract.FileDescriptor has it.
+    waiting: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+    return waiting
+
+
 class Buffers:
     """
     Adds up.

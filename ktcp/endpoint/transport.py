@@ -37,7 +37,7 @@ from twisted.python import log
 from twisted.python.failure import Failure
 
 from ktcp.counters import RECV_ERR, SEND_ERR, Counters
-from ktcp.endpoint.buffers import BUFFERS
+from ktcp.endpoint.buffers import BUFFERS, unsent
 from ktcp.endpoint.reasons import DONE
 
 # The most one recv(2) takes.  recv allocates this much and gives back what it
@@ -399,7 +399,7 @@ class WriteThroughServer(tcp.Server):
         """
         Have it added up what waits, whenever that may be another amount.
         """
-        waiting = len(self.dataBuffer) - self.offset + self._tempDataLen
+        waiting = unsent(self)
         if waiting != self._waiting:
             change = waiting - self._waiting
             self._waiting = waiting

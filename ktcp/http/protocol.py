@@ -40,7 +40,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from ktcp.endpoint.buffers import BUFFERS
+from ktcp.endpoint.buffers import BUFFERS, unsent
 from ktcp.http.accesslog import Recorder
 from ktcp.http.connection import HTTPConnection
 from ktcp.http.errorpages import errorResponse
@@ -130,6 +130,7 @@ class HTTPProtocol(Protocol):
         "_stream",
         "_taken",
         "_tally",
+        "_unsent",
         "_wanted",
         "_wheel",
     )
@@ -165,6 +166,9 @@ class HTTPProtocol(Protocol):
         self._draining = False
         self._headSince: int | None = None
         self._shutSince = 0
+        # What the client had not taken when that was last looked at; L{None}: it
+        # was not since then.
+        self._unsent: int | None = None
         self._record: Recorder | None = None
         if factory.accessLog is not None:
             self._record = factory.accessLog.recorder()
@@ -293,6 +297,7 @@ class HTTPProtocol(Protocol):
         """
         self._gate.shut()
         self._shutSince = self._wheel.now
+        self._unsent = None
         self._wheel.watch(self)
         if self._stream is not None:
             self._stream.pause()
@@ -835,6 +840,7 @@ class HTTPProtocol(Protocol):
         if self._batch:
             self._flush()
         self._since = self._wheel.now
+        self._unsent = None
         self._wheel.watch(self)
         self.transport.unregisterProducer()
         self.transport.loseConnection()
@@ -904,7 +910,9 @@ class HTTPProtocol(Protocol):
         deadline = self._deadline()
         if deadline is None:
             return None
-        _, since, seconds = deadline
+        name, since, seconds = deadline
+        if name == "stall" and self._unsent is None:
+            self._unsent = unsent(self.transport)
         return self._wheel.after(since, seconds)
 
     def _deadline(self) -> tuple[str, int, float] | None:
@@ -941,6 +949,8 @@ class HTTPProtocol(Protocol):
         """
         deadline = self._deadline()
         assert deadline is not None
+        if deadline[0] == "stall" and self._takes():
+            return
         self._tally.limited(deadline[0])
         deaf = self._state is State.LINGERING or self._state is State.CLOSED
         if deaf or not self._gate.isOpen:
@@ -961,6 +971,19 @@ class HTTPProtocol(Protocol):
             self._refuse(HTTPError(503, "The answer took too long."))
             if pending is not None:
                 pending.cancel()
+
+    def _takes(self) -> bool:
+        """
+        Give a client more time if it has taken some of what waits for it: the gate
+        is opened only when it has taken all.
+        """
+        waiting = unsent(self.transport)
+        if self._unsent is None or waiting >= self._unsent:
+            return False
+        self._unsent = waiting
+        self._since = self._shutSince = self._wheel.now
+        self._wheel.watch(self)
+        return True
 
     def describe(self) -> dict[str, object]:
         """

@@ -5,10 +5,12 @@ Tests for L{ktcp.http.protocol}: what is due when.
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
-from ktcp import Response
+from ktcp import HTTPFactory, Response
+from ktcp.http.limits import Limits
 from ktcp.test.serving import Harness, Producer
-from ktcp.testing import request
+from ktcp.testing import PEER, MemoryTransport, request
 
 
 class DeadlineTests(Harness):
@@ -141,6 +143,61 @@ class DeadlineTests(Harness):
             self.pass_(4)
             self.connection.transport.producer.resumeProducing()
         self.assertFalse(self.connection.closed)
+
+    def waits(self, count, transport=None):
+        """
+        So much of what was sent was not taken, as Twisted's transports tell it.
+        """
+        transport = transport or self.connection.transport
+        transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(count), 0, 0
+
+    def takesSteadily(self, transport):
+        """
+        A client that never takes all of a large answer, but some of it all the time,
+        is not reset; when it takes no more, it is.
+        """
+        for left in range(900, 0, -100):
+            self.pass_(4)
+            self.waits(left, transport)
+        self.assertFalse(transport.aborted)
+        # The last look was up to a stall ago.
+        self.pass_(11.2)
+        self.assertTrue(transport.aborted)
+
+    def test_steadyReader(self):
+        """
+        It goes on.
+        """
+        transport = self.serve(stall=5).transport
+        self.connection.send(request())
+        self.waits(1000)
+        transport.producer.pauseProducing()
+        self.takesSteadily(transport)
+
+    def test_steadyReaderOfTheLast(self):
+        """
+        It is the last answer of its connection.
+        """
+        self.clock = Clock()
+        factory = HTTPFactory(limits=Limits(stall=5), reactor=self.clock)
+        protocol, transport = factory.buildProtocol(PEER), MemoryTransport()
+        protocol.makeConnection(transport)
+        protocol.dataReceived(request(headers={"Connection": "close"}))
+        self.assertTrue(transport.disconnecting)
+        self.waits(1000, transport)
+        self.takesSteadily(transport)
+
+    def test_growing(self):
+        """
+        Whoever takes nothing while more is written for it is reset.
+        """
+        self.serve(stall=5).send(request())
+        self.waits(1000)
+        self.connection.transport.producer.pauseProducing()
+        self.pass_(4)
+        self.waits(2000)
+        self.pass_(2.2)
+        self.assertTrue(self.connection.transport.aborted)
 
     def test_streaming(self):
         """

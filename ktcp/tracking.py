@@ -12,27 +12,22 @@ from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IAddress,
-    ILoggingContext,
     IProtocol,
     IProtocolFactory,
     IProtocolNegotiationFactory,
 )
-from zope.interface import alsoProvides, implementer
+from zope.interface import alsoProvides
 
 from ktcp.counters import Census, Counters, Layout
 from ktcp.drain import Drain
 from ktcp.endpoint.admission import Admission, Place
+from ktcp.endpoint.wrappers import FactoryWrapper
 from ktcp.interfaces import IRefusingFactory
 
 
-@implementer(IProtocolFactory, ILoggingContext)
-class TrackingFactory:
+class TrackingFactory(FactoryWrapper):
     """
     A factory that lets in and counts the connections of another.
-
-    Nothing is put between a transport and its protocol, as
-    L{twisted.protocols.policies} would do: that costs a call for each read
-    and hides half-closed connections.
     """
 
     def __init__(
@@ -46,7 +41,7 @@ class TrackingFactory:
             perhaps; if not given, as many as come.
         @param census: Counts them; if not given, one that nobody reads.
         """
-        self.wrapped: Any = wrapped
+        super().__init__(wrapped)
         self._admission = admission or Admission(None, None)
         self._census = census or Census(Counters(Layout([""])), 0)
         refusing = IRefusingFactory(wrapped, None)
@@ -54,30 +49,12 @@ class TrackingFactory:
         if IProtocolNegotiationFactory.providedBy(wrapped):
             alsoProvides(self, IProtocolNegotiationFactory)
 
-    def logPrefix(self) -> str:
-        """
-        The name under which Twisted logs.
-        """
-        return type(self.wrapped).__name__
-
     def acceptableProtocols(self) -> list[bytes]:
         """
         What TLS may negotiate, where the other factory says so.
         """
         protocols: list[bytes] = self.wrapped.acceptableProtocols()
         return protocols
-
-    def doStart(self) -> None:
-        """
-        A listener has opened.
-        """
-        self.wrapped.doStart()
-
-    def doStop(self) -> None:
-        """
-        A listener has closed.
-        """
-        self.wrapped.doStop()
 
     def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """

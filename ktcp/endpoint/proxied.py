@@ -18,46 +18,36 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.protocols.tls import TLSMemoryBIOFactory
 from twisted.python.failure import Failure
-from zope.interface import directlyProvides, implementer, providedBy
 
-from ktcp.endpoint.handover import handOver
+from ktcp.endpoint.preface import Preface, PrefacedFactory
 from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, Trust, parse
-from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
+from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.endpoint.transport import WriteThroughServer
+from ktcp.endpoint.wrappers import ReactorWrapper
 
 # Seconds in which the header must have come.  A balancer sends it at once, but
 # the segment may be lost: TCP sends it again after 1, 3 and 7 seconds (RFC 6298).
 HEADER_TIME = 5.0
 
 
-class Prologue(Protocol):
+class Prologue(Preface):
     """
-    Stands for a connection's protocol while the header comes.
+    Reads the header.
     """
 
-    transport: Any
+    _data = b""
 
-    def __init__(self, factory: ProxiedFactory, address: IAddress) -> None:
-        self._factory: ProxiedFactory | None = factory
-        self._address = address
-        self._data = b""
-
-    def connectionMade(self) -> None:
+    def begin(self) -> None:
         """
         Take over the reading, until the header is complete.
         """
-        factory = self._factory
-        assert factory is not None
-        self._deadline = factory.reactor.callLater(HEADER_TIME, self.transport.abortConnection)
         # A UNIX socket has no address, and whoever may write to its file is trusted.
-        host = getattr(self._address, "host", None)
-        if host is not None and host not in factory.trust:
+        host = getattr(self.address, "host", None)
+        if host is not None and host not in self.factory.trust:
             self.transport.abortConnection()
         else:
             self.transport.doRead = self._look
@@ -86,7 +76,8 @@ class Prologue(Protocol):
             self._data += seen
             return None
         del transport.doRead
-        self._handOver(header)
+        self._believe(header)
+        self.completed()
         # What came with the header; unless there is nobody to read it now.
         wanted = transport.connected and not transport.disconnecting
         return transport.doRead() if wanted and _reads(transport) else None
@@ -97,30 +88,17 @@ class Prologue(Protocol):
         """
         self.transport.connectionLost(Failure(why))
 
-    def _handOver(self, header: Header) -> None:
+    def _believe(self, header: Header) -> None:
         """
-        Build the protocol, for whose connection it is.
+        Have the transport say whose connection it is.
         """
-        assert self._factory is not None
-        factory, self._factory = self._factory, None
-        self._deadline.cancel()
-        transport, address = self.transport, self._address
-        if header.source is not None:
-            source, destination = header.source, header.destination
-            address = source
-            transport.getPeer = lambda: source
-            transport.getHost = lambda: destination
-            transport.hostname = source.host
-        handOver(transport, factory.wrapped.buildProtocol(address))
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        There was no header.
-        """
-        if self._factory is not None:
-            if self._deadline.active():
-                self._deadline.cancel()
-            self._factory.refused("proxy")
+        if header.source is None:
+            return
+        transport, source, destination = self.transport, header.source, header.destination
+        self.address = source
+        transport.getPeer = lambda: source
+        transport.getHost = lambda: destination
+        transport.hostname = source.host
 
 
 def _reads(transport: Any) -> bool:
@@ -132,15 +110,15 @@ def _reads(transport: Any) -> bool:
     return bool(transport in transport.reactor.getReaders())
 
 
-@implementer(IProtocolFactory)
-class ProxiedFactory:
+class ProxiedFactory(PrefacedFactory):
     """
     Serves another factory to connections that begin with a header.
 
     @ivar ktcpTransport: See L{ktcp.endpoint.server.listenOn}.
     """
 
-    noisy = False
+    preface = Prologue
+    kind = "proxy"
 
     def __init__(
         self,
@@ -150,38 +128,17 @@ class ProxiedFactory:
         refused: Callable[[str], None] = lambda kind: None,
     ) -> None:
         """
-        @param refused: Told of a connection without a header that is trusted:
-            C{proxy}.
+        @param refused: See L{PrefacedFactory}.
         """
-        self.wrapped = wrapped
+        super().__init__(wrapped, reactor, HEADER_TIME, refused)
         self.trust = trust
-        self.reactor = reactor
-        self.refused = refused
         self.ktcpTransport = getattr(wrapped, "ktcpTransport", None)
 
-    def doStart(self) -> None:
-        """
-        A listener has opened.
-        """
-        self.wrapped.doStart()
 
-    def doStop(self) -> None:
-        """
-        A listener has closed.
-        """
-        self.wrapped.doStop()
-
-    def buildProtocol(self, addr: IAddress) -> Prologue:
-        """
-        Build what comes before a protocol.
-        """
-        return Prologue(self, addr)
-
-
-class ProxiedReactor:
+class ProxiedReactor(ReactorWrapper):
     """
-    What endpoints are given for a reactor, so that all they listen on is behind
-    a proxy, and what they put around a factory, such as TLS, is behind it too.
+    A reactor all of whose listeners are behind a proxy, and what endpoints put
+    around a factory, such as TLS, is behind it too.
     """
 
     def __init__(
@@ -189,17 +146,11 @@ class ProxiedReactor:
     ) -> None:
         """
         @param reactor: A reactor, or one of L{ktcp.workers.sockets}.
+        @param refused: See L{PrefacedFactory}.
         """
-        self._reactor = reactor
+        super().__init__(reactor)
         self._trust = trust
         self._refused = refused
-        directlyProvides(self, IReactorKTCP, providedBy(reactor))
-
-    def __getattr__(self, name: str) -> Any:
-        """
-        The reactor's own.
-        """
-        return getattr(self._reactor, name)
 
     def _behind(self, factory: IProtocolFactory) -> Any:
         return ProxiedFactory(factory, self._trust, self._reactor, self._refused)
@@ -208,7 +159,7 @@ class ProxiedReactor:
         self, port: int, factory: IProtocolFactory, interface: str, options: SocketOptions
     ) -> IListeningPort:
         """
-        See L{IReactorKTCP}.
+        See L{IReactorKTCP<ktcp.endpoint.server.IReactorKTCP>}.
         """
         endpoint = KTCPServerEndpoint(self._reactor, port, interface, options)
         return endpoint.listenNow(self._behind(factory))
@@ -223,20 +174,6 @@ class ProxiedReactor:
             port, self._behind(factory), backlog, interface
         )
         return served
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """
-        See L{IReactorSSL}.
-        """
-        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory)
-        return self.listenTCP(port, wrapped, backlog, interface)
 
     def listenUNIX(
         self,

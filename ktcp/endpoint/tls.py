@@ -17,7 +17,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from errno import ENOTSUP
 from functools import cached_property
 from typing import Any
@@ -27,19 +26,16 @@ from OpenSSL._util import ffi, lib
 from OpenSSL.crypto import X509
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
-    IAddress,
-    ILoggingContext,
     INegotiated,
     IProtocolFactory,
     IProtocolNegotiationFactory,
 )
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
-from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ktcp.certificates import PeerIdentity, identityOf
-from ktcp.endpoint.handover import handOver
+from ktcp.endpoint.preface import Preface, PrefacedFactory
 from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer
 from ktcp.tls import Certificates, NoCommonProtocol
 
@@ -305,55 +301,28 @@ class TLSServer(WriteThroughServer):
         return None if certificate is None else identityOf(certificate.to_cryptography())
 
 
-class Handshake(Protocol):
+class Handshake(Preface):
     """
-    Stands for a connection's protocol until there can be one.
+    Waits until the transport has shaken hands.
     """
 
-    transport: Any
-
-    def __init__(self, factory: TLSFactory, address: IAddress) -> None:
-        self._factory: TLSFactory | None = factory
-        self._address = address
-
-    def connectionMade(self) -> None:
+    def begin(self) -> None:
         """
-        Begin.
+        Have it do so.
         """
-        factory = self._factory
-        assert factory is not None
-        self._deadline = factory.reactor.callLater(factory.time, self.transport.abortConnection)
+        factory = self.factory
         self.transport.beginTLS(factory.certificates.contextFor(factory.protocols))
 
-    def completed(self) -> None:
-        """
-        Hand over.
-        """
-        assert self._factory is not None
-        factory, self._factory = self._factory, None
-        self._deadline.cancel()
-        protocol = factory.wrapped.buildProtocol(self._address)
-        handOver(self.transport, protocol)
 
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        It has failed.
-        """
-        if self._factory is not None:
-            with suppress(Exception):  # AlreadyCalled: it was the deadline.
-                self._deadline.cancel()
-            self._factory.refused("tls")
-
-
-@implementer(IProtocolFactory, ILoggingContext)
-class TLSFactory:
+class TLSFactory(PrefacedFactory):
     """
     Serves another factory over TLS, on a listener of L{ktcp.endpoint.server}.
 
     @cvar ktcpTransport: What that looks for.
     """
 
-    noisy = False
+    preface = Handshake
+    kind = "tls"
     ktcpTransport = TLSServer
 
     def __init__(
@@ -366,13 +335,10 @@ class TLSFactory:
     ) -> None:
         """
         @param time: Seconds for the handshake.
-        @param refused: Told of a connection that ends before it is one: C{tls}.
+        @param refused: See L{PrefacedFactory}.
         """
-        self.wrapped = wrapped
+        super().__init__(wrapped, reactor, time, refused)
         self.certificates = certificates
-        self.reactor = reactor
-        self.time = time
-        self.refused = refused
         offers = IProtocolNegotiationFactory(wrapped, None)
         self.protocols = tuple(offers.acceptableProtocols()) if offers else ()
 
@@ -380,23 +346,4 @@ class TLSFactory:
         """
         The name under which Twisted logs.
         """
-        wrapped = ILoggingContext(self.wrapped, None)
-        return f"{wrapped.logPrefix() if wrapped else type(self.wrapped).__name__} (TLS)"
-
-    def doStart(self) -> None:
-        """
-        A listener has opened.
-        """
-        self.wrapped.doStart()
-
-    def doStop(self) -> None:
-        """
-        A listener has closed.
-        """
-        self.wrapped.doStop()
-
-    def buildProtocol(self, addr: IAddress) -> Handshake:
-        """
-        Build what comes before a protocol.
-        """
-        return Handshake(self, addr)
+        return f"{super().logPrefix()} (TLS)"

@@ -23,6 +23,7 @@ from twisted.internet.error import (
 )
 from twisted.internet.interfaces import IListeningPort, IReactorTCP
 from twisted.internet.protocol import Factory
+from twisted.internet.ssl import CertificateOptions
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import Logger, LogPublisher, globalLogPublisher
@@ -862,7 +863,7 @@ class SocketsTests(SynchronousTestCase):
         The parent's ports say where they are, and close.
         """
         for interface, kind in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
-            port = self.opening.listenSSL(0, Factory(), None, 50, interface)
+            port = self.opening.listenSSL(0, Factory(), CertificateOptions(), 50, interface)
             verifyObject(IListeningPort, port)
             host: Any = port.getHost()
             self.assertEqual(host, kind("TCP", interface, host.port))

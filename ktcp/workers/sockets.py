@@ -25,11 +25,11 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IAddress, IListeningPort, IProtocolFactory
 from twisted.internet.protocol import Factory
-from twisted.protocols.tls import TLSMemoryBIOFactory
-from zope.interface import directlyProvides, implementer, providedBy
+from zope.interface import implementer
 
-from ktcp.endpoint.server import IReactorKTCP, listenOn
+from ktcp.endpoint.server import listenOn
 from ktcp.endpoint.sockets import Listener, SocketOptions, openListener
+from ktcp.endpoint.wrappers import ReactorWrapper
 
 # What kind of socket, and where.
 Key = tuple[str, str, int]
@@ -47,23 +47,7 @@ class Handed(NamedTuple):
     descriptor: int
 
 
-class _Before:
-    """
-    What stands before a reactor: everything but the calls that listen is its.
-    """
-
-    def __init__(self, reactor: Any) -> None:
-        self._reactor = reactor
-        directlyProvides(self, IReactorKTCP, providedBy(reactor))
-
-    def __getattr__(self, name: str) -> Any:
-        """
-        The reactor's own.
-        """
-        return getattr(self._reactor, name)
-
-
-class OpeningReactor(_Before):
+class OpeningReactor(ReactorWrapper):
     """
     The parent's: opens what endpoints ask for, and accepts nothing.
     """
@@ -103,19 +87,6 @@ class OpeningReactor(_Before):
         """
         options = SocketOptions(backlog=backlog, nodelay=False)
         return self._openGroup("tcp", port, interface, options)
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """
-        As L{listenTCP}: TLS is between a worker and its clients.
-        """
-        return self.listenTCP(port, factory, backlog, interface)
 
     def listenUNIX(
         self,
@@ -276,7 +247,7 @@ class _OpenedUNIXPort(unix.Port):
         """
 
 
-class InheritingReactor(_Before):
+class InheritingReactor(ReactorWrapper):
     """
     A child's: serves what the parent opened.
 
@@ -312,20 +283,6 @@ class InheritingReactor(_Before):
                 listener.fileno(), listener.family, factory
             )
         return served
-
-    def listenSSL(
-        self,
-        port: int,
-        factory: IProtocolFactory,
-        contextFactory: Any,
-        backlog: int = 50,
-        interface: str = "",
-    ) -> IListeningPort:
-        """
-        The same, with TLS around the factory, as Twisted's reactors do it.
-        """
-        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory)
-        return self.listenTCP(port, wrapped, backlog, interface)
 
     def listenUNIX(
         self,

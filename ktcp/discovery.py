@@ -19,6 +19,7 @@ from twisted.python.modules import getModule
 
 from ktcp.interfaces import IProtocolPlugin
 from ktcp.parameters import Parameter
+from ktcp.refusal import oneLine
 
 # The module of ktcp's own plugins, which come first.
 OWN = "ktcp_plugin"
@@ -82,7 +83,7 @@ def _unloadable(package: ModuleType, cache: dict[str, CachedDropin]) -> Iterator
                 module.load()
             except LOAD_ERRORS as error:
                 yield (
-                    f"plugin module {module.name} does not load ({_oneLine(error)}); "
+                    f"plugin module {module.name} does not load ({oneLine(error)}); "
                     "what it offers is not served"
                 )
 
@@ -98,7 +99,7 @@ def _pluginsOf(
             plugin = IProtocolPlugin(cached, None)
         except LOAD_ERRORS as error:
             where = f"{dropin.moduleName}.{cached.name}"
-            complaints.append(f"plugin {where} does not load ({_oneLine(error)}); it is not served")
+            complaints.append(f"plugin {where} does not load ({oneLine(error)}); it is not served")
         else:
             if plugin is not None:
                 yield cached.name, plugin
@@ -161,10 +162,3 @@ def _claim(options: list[str], where: str, owners: dict[str, str]) -> None:
         if owner is not None:
             raise ValueError(f"--{option} belongs to {owner}")
     owners.update(dict.fromkeys(options, where))
-
-
-def _oneLine(error: BaseException) -> str:
-    """
-    Put an error into one line.
-    """
-    return " ".join(f"{type(error).__name__}: {error}".split())

@@ -40,7 +40,7 @@ from twisted.internet.interfaces import (
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal, oneLine
 
 _log = Logger()
 
@@ -162,7 +162,7 @@ def _whyNot(error: BaseException | None) -> str:
     if isinstance(error, OSError):
         return f"cannot listen ({error.strerror})"
     if not isinstance(error, CannotListenError):
-        return f"cannot listen ({' '.join(f'{type(error).__name__}: {error}'.split())})"
+        return f"cannot listen ({oneLine(error)})"
     number = getattr(error.socketError, "errno", None)
     if isinstance(error.port, bytes):
         where = os.fsdecode(error.port)

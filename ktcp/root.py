@@ -17,7 +17,7 @@ from twisted.logger import Logger
 
 from ktcp.dmesg import Counting
 from ktcp.interfaces import Context
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 from ktcp.supervisor import Supervisor
 from ktcp.tracking import ProtocolService
 from ktcp.workers.team import STOP_WITHIN

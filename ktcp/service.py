@@ -33,8 +33,9 @@ from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.listening import Listener
 from ktcp.logs import observing
-from ktcp.options import BaseOptions, Refusal, called, shown
+from ktcp.options import BaseOptions, called
 from ktcp.privileges import userOf
+from ktcp.refusal import Refusal, oneLine, shown
 from ktcp.root import KtcpService
 from ktcp.signals import reloadOnSignal, reopenOnSignals, stopOnSignals
 from ktcp.supervisor import Supervisor
@@ -284,8 +285,10 @@ def _makeFactory(
         raise Refusal(f"{plugin.name}: {error}") from error
     except Exception as error:
         # Somebody's plugin, so anything may come; the others are served.
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        print(f"ktcp: {plugin.name}: does not start ({reason}); it is not served", file=sys.stderr)
+        print(
+            f"ktcp: {plugin.name}: does not start ({oneLine(error)}); it is not served",
+            file=sys.stderr,
+        )
         return None
 
 
@@ -355,9 +358,8 @@ def _fromString(origin: str, text: str, reactor: Any) -> IStreamServerEndpoint:
         # Parsers are plugins too, and raise what they like: ValueError for a
         # number, TypeError for an argument they do not know, KeyError for a
         # descriptor that systemd did not pass, OpenSSL's own for a bad PEM.
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise Refusal(
-            f"{origin}: not an endpoint ({reason}); it must be like tcp:8080, "
+            f"{origin}: not an endpoint ({oneLine(error)}); it must be like tcp:8080, "
             "ssl:8443:privateKey=server.pem or unix:/run/ktcp.sock"
         ) from error
     return endpoint

@@ -17,7 +17,7 @@ from ktcp.admin.facts import Facts
 from ktcp.admin.gate import Gate
 from ktcp.admin.routes import routes
 from ktcp.http.factory import HTTPFactory
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 
 # Bytes; a token that is shorter can be guessed.
 SHORTEST_TOKEN = 16

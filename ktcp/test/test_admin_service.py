@@ -12,7 +12,7 @@ from twisted.internet.endpoints import HostnameEndpoint, connectProtocol
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ktcp.admin.service import isLocal, readToken
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 from ktcp.test.support import BIN, Client, portOf, spawn
 
 TOKEN = "0123456789abcdef"

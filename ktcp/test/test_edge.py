@@ -10,7 +10,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.edge import certificatesOf
-from ktcp.options import Options, Refusal
+from ktcp.options import Options
+from ktcp.refusal import Refusal
 from ktcp.test.authority import Authority, save
 
 PAIR = ["--tls-cert", "a.pem", "--tls-key", "a.key"]

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from ktcp.echo import EchoFactory
 from ktcp.listening import Listener, describe, placeOf
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 from ktcp.test.support import ListeningLog
 
 

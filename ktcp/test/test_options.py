@@ -11,9 +11,10 @@ from twisted.python.usage import Options as UsageOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import __version__
-from ktcp.options import BaseOptions, Options, Refusal, optionsFor
+from ktcp.options import BaseOptions, Options, optionsFor
 from ktcp.parameters import Parameter, integerBetween
 from ktcp.plugin import ProtocolPlugin
+from ktcp.refusal import Refusal
 
 PLUGINS = (
     ProtocolPlugin("http", "A web server", "x.http", 8081),

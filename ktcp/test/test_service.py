@@ -27,9 +27,10 @@ from ktcp import service
 from ktcp.echo import EchoFactory
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.interfaces import Context
-from ktcp.options import Refusal, optionsFor
+from ktcp.options import optionsFor
 from ktcp.parameters import Parameter
 from ktcp.plugin import ProtocolPlugin
+from ktcp.refusal import Refusal
 from ktcp.root import KtcpService
 from ktcp.service import assemble
 from ktcp.test.support import BIN, Client, ListeningLog, spawn

@@ -34,7 +34,7 @@ from zope.interface.verify import verifyObject
 from ktcp.counters import Layout
 from ktcp.endpoint.server import IReactorKTCP, KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 from ktcp.workers.ledger import Ledger
 from ktcp.workers.processes import Spawner, Worker, describeEnd
 from ktcp.workers.reports import LONGEST, LONGEST_TEXT, Lines, Reporter

@@ -88,7 +88,8 @@ def serve(orders: Mapping[str, Any], arguments: Sequence[str]) -> NoReturn:
 
     from ktcp.counters import Counters
     from ktcp.discovery import discover
-    from ktcp.options import RESERVED, Refusal, optionsFor
+    from ktcp.options import RESERVED, optionsFor
+    from ktcp.refusal import Refusal
     from ktcp.service import assemble, layoutFor
     from ktcp.signals import reopenOnSignals, stopOnSignals
     from ktcp.workers.ledger import mapRow

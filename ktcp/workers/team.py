@@ -18,7 +18,7 @@ from twisted.internet.process import reapAllProcesses
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from ktcp.options import Refusal
+from ktcp.refusal import Refusal
 
 _log = Logger()
 

@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from ktcp.dmesg import Counting
+from ktcp.counting import Counting
 from ktcp.interfaces import Context
 from ktcp.refusal import Refusal
 from ktcp.supervisor import Supervisor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _log = Logger()
 
 
-class KtcpService(MultiService):
+class KTCPService(MultiService):
     """
     All that is served.  If one listener cannot open, none stays open.
 

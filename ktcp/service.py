@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.application.service import IService
 from twisted.internet.defer import Deferred, succeed
@@ -36,7 +36,7 @@ from ktcp.logs import observing
 from ktcp.options import BaseOptions, called
 from ktcp.privileges import userOf
 from ktcp.refusal import Refusal, oneLine, shown
-from ktcp.root import KtcpService
+from ktcp.root import KTCPService
 from ktcp.signals import reloadOnSignal, reopenOnSignals, stopOnSignals
 from ktcp.supervisor import Supervisor
 from ktcp.tracking import ProtocolService, TrackingFactory
@@ -114,7 +114,7 @@ def makeService(options: BaseOptions) -> IService:
     return service
 
 
-def assembleTeam(options: BaseOptions, reactor: Any) -> KtcpService:
+def assembleTeam(options: BaseOptions, reactor: Any) -> KTCPService:
     """
     Connect the same listeners, opened and not served, and the workers that
     serve them; see L{ktcp.workers}.
@@ -141,7 +141,7 @@ def assemble(
     listening: Any = None,
     announce: bool = True,
     counters: Counters | None = None,
-) -> KtcpService:
+) -> KTCPService:
     """
     Connect what was asked for: a factory for each protocol, which all of its
     endpoints share, and a listener for each endpoint.
@@ -152,8 +152,8 @@ def assemble(
     @param counters: Where to count, with the layout of L{layoutFor}; if not given, in
         memory of this process.
     """
-    listening = listening or reactor
     counters = counters or Counters(layoutFor(options))
+    listening = _behindProxies(options, listening or reactor, counters)
     context = Context(
         reactor,
         counters=counters,
@@ -161,13 +161,7 @@ def assemble(
         proxies=tuple(options["proxy-trust"]),
         proxyHeaders=options["proxy-headers"],
     )
-    if options["proxy-protocol"]:
-        from ktcp.endpoint.proxied import ProxiedReactor
-        from ktcp.endpoint.proxy import Trust
-
-        trust = Trust(options["proxy-trust"])
-        listening = ProxiedReactor(listening, trust, counters.turnedAway)
-    root = KtcpService(context, options["drain-delay"], options["drain-timeout"])
+    root = KTCPService(context, options["drain-delay"], options["drain-timeout"])
     overTLS = _overTLS(options, context, counters.turnedAway)
     BUFFERS.bound(options["limit-buffers"], reactor)
     # One for all: what it saves, descriptors and memory, they share.
@@ -177,22 +171,17 @@ def assemble(
     )
     for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
-        if factory is not None:
-            tracking = TrackingFactory(factory, admission, Census(counters, number))
-            protocol = ProtocolService(tracking, reactor, options["drain-timeout"])
-            protocol.setServiceParent(root)
-            for origin, endpoint in _endpoints(plugin.name, options, listening):
-                listener = Listener(
-                    plugin.name, origin, endpoint, protocol.factory, reactor, announce
-                )
-                listener.setServiceParent(protocol)
-            port = options[f"{plugin.name}-tls-port"]
-            if port is not None:
-                origin = f"--{called(f'{plugin.name}-tls-port')} {port}"
-                endpoint = _fromPort(port, options, listening)
-                factory = overTLS(protocol.factory)
-                listener = Listener(plugin.name, origin, endpoint, factory, reactor, announce)
-                listener.setServiceParent(protocol)
+        if factory is None:
+            continue
+        tracking = TrackingFactory(factory, admission, Census(counters, number))
+        protocol = ProtocolService(tracking, reactor, options["drain-timeout"])
+        protocol.setServiceParent(root)
+        for place in _places(plugin.name, options, listening):
+            served = overTLS(tracking) if place.isTLS else tracking
+            listener = Listener(
+                plugin.name, place.origin, place.endpoint, served, reactor, announce
+            )
+            listener.setServiceParent(protocol)
     if not root.services:
         raise Refusal("nothing is left to serve")
     return root
@@ -201,7 +190,7 @@ def assemble(
 def addPlane(
     options: BaseOptions,
     reactor: Any,
-    root: KtcpService,
+    root: KTCPService,
     snapshot: Callable[[], Snapshot],
     workers: Callable[[], Mapping[int, Snapshot]],
     connections: Callable[[int], Deferred[Any]],
@@ -229,20 +218,19 @@ def addPlane(
         lambda: bool(root.running) and not root.draining,
     )
     factory = adminFactory(facts, reactor, token)
-    endpoints: list[tuple[str, IStreamServerEndpoint]] = []
+    places: list[_Place] = []
     port = options["admin-port"]
     if port is not None:
         # Twisted's own: what it carries is not counted.
         endpoint = TCP4ServerEndpoint(reactor, port, interface="127.0.0.1")
-        endpoints.append((f"--admin-port {port}", endpoint))
+        places.append(_Place(f"--admin-port {port}", endpoint))
     for text in options["admin"]:
         origin = f"--admin {shown(text)}"
-        endpoints.append((origin, _fromString(origin, text, reactor)))
-
-    def listen(origin: str, endpoint: IStreamServerEndpoint) -> Listener:
-        return Listener("admin", origin, endpoint, factory, reactor)
-
-    root.plane = Plane(endpoints, listen, token is not None)
+        places.append(_Place(origin, _fromString(origin, text, reactor)))
+    listeners = [
+        Listener("admin", place.origin, place.endpoint, factory, reactor) for place in places
+    ]
+    root.plane = Plane(listeners, token is not None)
 
 
 def layoutFor(options: BaseOptions) -> Layout:
@@ -268,6 +256,18 @@ def _sayRoom(room: Room, wanted: int) -> None:
             "ktcp: room for {room.connections} connections, in {room.descriptors} descriptors",
             room=room,
         )
+
+
+def _behindProxies(options: BaseOptions, reactor: Any, counters: Counters) -> Any:
+    """
+    What to give to endpoints for a reactor, if all they listen on is behind proxies.
+    """
+    if not options["proxy-protocol"]:
+        return reactor
+    from ktcp.endpoint.proxied import ProxiedReactor
+    from ktcp.endpoint.proxy import Trust
+
+    return ProxiedReactor(reactor, Trust(options["proxy-trust"]), counters.turnedAway)
 
 
 def _makeFactory(
@@ -321,21 +321,32 @@ def _overTLS(
     )
 
 
-def _endpoints(
-    name: str, options: BaseOptions, reactor: Any
-) -> Iterator[tuple[str, IStreamServerEndpoint]]:
+class _Place(NamedTuple):
     """
-    Make the endpoints that a protocol is to be served at, each with the
-    option that asked for it.
+    Where a protocol is to be served.
+
+    @ivar origin: The option that asked for it, with its value.
+    """
+
+    origin: str
+    endpoint: IStreamServerEndpoint
+    isTLS: bool = False
+
+
+def _places(name: str, options: BaseOptions, reactor: Any) -> Iterator[_Place]:
+    """
+    Find all places of a protocol.
 
     @raise Refusal: A string is no endpoint.
     """
     for text in options[name]:
         origin = f"--{name} {shown(text)}"
-        yield origin, _fromString(origin, text, reactor)
-    port = options[f"{name}-port"]
-    if not options[name] and port is not None:
-        yield f"--{called(f'{name}-port')} {port}", _fromPort(port, options, reactor)
+        yield _Place(origin, _fromString(origin, text, reactor))
+    for option, isTLS in ((f"{name}-port", False), (f"{name}-tls-port", True)):
+        port = options[option]
+        # An endpoint stands in for the port, but not for that of TLS.
+        if port is not None and (isTLS or not options[name]):
+            yield _Place(f"--{called(option)} {port}", _fromPort(port, options, reactor), isTLS)
 
 
 def _fromPort(port: int, options: BaseOptions, reactor: Any) -> IStreamServerEndpoint:

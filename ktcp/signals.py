@@ -16,7 +16,7 @@ from typing import Any
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
-from ktcp.root import KtcpService
+from ktcp.root import KTCPService
 from ktcp.workers.team import Team
 
 _log = Logger()
@@ -26,7 +26,7 @@ STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def stopOnSignals(
-    reactor: Any, service: KtcpService, signals: Collection[signal.Signals] = STOPPING
+    reactor: Any, service: KTCPService, signals: Collection[signal.Signals] = STOPPING
 ) -> None:
     """
     Have SIGTERM and SIGINT stop a running reactor, and nothing else.  The
@@ -65,7 +65,7 @@ def stopOnSignals(
 
 
 def reopenOnSignals(
-    reactor: Any, service: KtcpService, signals: Collection[signal.Signals]
+    reactor: Any, service: KTCPService, signals: Collection[signal.Signals]
 ) -> None:
     """
     Have signals reopen the files of protocols, if there are any: otherwise
@@ -83,7 +83,7 @@ def reopenOnSignals(
             signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
 
 
-def reloadOnSignal(reactor: Any, service: KtcpService, team: Team) -> None:
+def reloadOnSignal(reactor: Any, service: KTCPService, team: Team) -> None:
     """
     Have SIGHUP replace the workers.
     """

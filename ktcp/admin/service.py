@@ -5,13 +5,12 @@ The listeners of the second plane.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_address
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamServerEndpoint
 
 from ktcp.admin.facts import Facts
 from ktcp.admin.gate import Gate
@@ -66,17 +65,11 @@ class Plane:
     watched to its end.
     """
 
-    def __init__(
-        self,
-        endpoints: Iterable[tuple[str, IStreamServerEndpoint]],
-        listen: Callable[[str, IStreamServerEndpoint], Any],
-        hasToken: bool,
-    ) -> None:
+    def __init__(self, listeners: Sequence[Any], hasToken: bool) -> None:
         """
-        @param endpoints: Each with the option that asked for it.
-        @param listen: Makes a L{Listener<ktcp.listening.Listener>}.
+        @param listeners: Each a L{Listener<ktcp.listening.Listener>}.
         """
-        self._listeners: Sequence[Any] = [listen(origin, each) for origin, each in endpoints]
+        self._listeners = listeners
         self._hasToken = hasToken
 
     def start(self) -> None:

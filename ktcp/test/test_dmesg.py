@@ -16,7 +16,8 @@ from twisted.logger import LogPublisher, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ktcp.counters import Counters
-from ktcp.dmesg import Counting, printCounters
+from ktcp.counting import Counting
+from ktcp.dmesg import printCounters
 from ktcp.test.support import BIN, Client, portOf, spawn
 
 

@@ -31,7 +31,7 @@ from ktcp.options import optionsFor
 from ktcp.parameters import Parameter
 from ktcp.plugin import ProtocolPlugin
 from ktcp.refusal import Refusal
-from ktcp.root import KtcpService
+from ktcp.root import KTCPService
 from ktcp.service import assemble
 from ktcp.test.support import BIN, Client, ListeningLog, spawn
 
@@ -63,7 +63,7 @@ ODD = ProtocolPlugin("odd", "O", f"{__name__}.makeImpossible")
 BROKEN = ProtocolPlugin("broken", "B", f"{__name__}.nothere")
 
 
-def assembled(useReactor: Any, *arguments: str) -> KtcpService:
+def assembled(useReactor: Any, *arguments: str) -> KTCPService:
     """
     What a command line is made into.
     """
@@ -234,7 +234,7 @@ class RealTests(ListeningLog, TestCase):
 
     timeout = 30
 
-    def service(self, *arguments: str) -> KtcpService:
+    def service(self, *arguments: str) -> KTCPService:
         """
         A service on the real reactor; nothing of it stays.
         """

@@ -11,7 +11,7 @@ from twisted.internet.error import ReactorNotRunning
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.interfaces import Context
-from ktcp.root import KtcpService
+from ktcp.root import KTCPService
 from ktcp.signals import stopOnSignals
 
 
@@ -40,7 +40,7 @@ class SignalTests(SynchronousTestCase):
                 if self.stops > 1:
                     raise ReactorNotRunning
 
-        class HurriedService(KtcpService):
+        class HurriedService(KTCPService):
             hurried = 0
 
             def __init__(self) -> None:

@@ -54,15 +54,15 @@ PARSE_ERRORS = {
     505: "version",
 }
 
-# Those of ktcp.http.limits that end something, and of connections.
+# Those of ktcp.http.limits that end something, of connections, and of what waits in memory.
 LIMITS = (
     *("head", "target", "body", "drain"),
     *("headTime", "idle", "bodyRate", "handlerTime", "stall", "linger"),
-    *("requests", "connections"),
+    *("requests", "connections", "buffers"),
 )
 
 # Who turns connections away; see ktcp.endpoint.
-TURNED_AWAY = ("tls", "proxy")
+TURNED_AWAY = ("tls", "proxy", "shortage")
 
 # How connections end; killed ones are the parent's to count.
 REASONS = ("done", "lost", "aborted", "other", "killed")
@@ -133,7 +133,7 @@ FAMILIES = (
     Family(
         "turned_away",
         "Connections that ended before they were one: tls, in the handshake; proxy, without a "
-        "PROXY header from who is trusted.",
+        "PROXY header from who is trusted; shortage, for want of a descriptor.",
         ("kind",),
         _kinds(TURNED_AWAY),
     ),
@@ -182,7 +182,8 @@ WORKER_RESTARTS = _FIXED["worker_restarts"]
 HANDLER_SECONDS = _FIXED["handler_seconds"]
 RESPONSE_SECONDS = _FIXED["response_seconds"]
 
-_SHORTAGES = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
+# Errors of accept(2) that leave the client in the queue.
+SHORTAGES = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
 
 # Where requests of a method are counted; the class of the status is added to it.
 _ROWS = {method.encode(): _REQUESTS + at * len(STATUSES) for at, method in enumerate(METHODS[:-2])}
@@ -349,7 +350,7 @@ class Counters:
         @param number: Of the error.
         """
         self.add(_ACCEPT_ERR)
-        if number in _SHORTAGES:
+        if number in SHORTAGES:
             self.add(_KMALLOC_ERR)
 
     def refused(self, status: int) -> None:

@@ -67,7 +67,7 @@ class Buffers:
         """
         Let no more wait than so many bytes.
 
-        @param clock: An C{IReactorTime}.
+        @param clock: An C{IReactorTime}, the reactor that is counted for.
         """
         self._ceiling = ceiling
         self._clock = clock
@@ -93,11 +93,14 @@ class Buffers:
 
     def _shed(self, growing: Any) -> None:
         self.reset.begin(self._clock, ceiling=self._ceiling)
+        counters = getattr(self._clock, "counters", None)
         while self.total > self._ceiling:
             few = [*islice(self._held, FEW), growing]
             largest = max(few, key=lambda transport: self._held.get(transport, 0))
             self.total -= self._held.pop(largest)
             self.reset.count += 1
+            if counters is not None:
+                counters.limited("buffers")
             largest.abortConnection()
 
 

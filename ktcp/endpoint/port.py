@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IProtocolFactory
 from twisted.python import log
 from twisted.python.failure import Failure
 
-from ktcp.counters import Counters
-from ktcp.endpoint.reserve import REST, SHORTAGES, Reserve
+from ktcp.counters import SHORTAGES, Counters
+from ktcp.endpoint.reserve import REST, Reserve
 from ktcp.endpoint.transport import WriteThroughServer
 
 # Connections accepted in one turn of the reactor.  Enough that a burst costs

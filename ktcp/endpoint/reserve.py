@@ -14,13 +14,10 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
+from errno import EMFILE
 from typing import Any
 
 from ktcp.endpoint.episodes import Episode
-
-# Errors of accept(2) that leave the client in the queue.
-SHORTAGES = frozenset((EMFILE, ENFILE, ENOBUFS, ENOMEM))
 
 # Seconds for which a listener is left alone when not even sending clients away
 # is possible: the whole system is out of descriptors or memory (ENFILE, ENOBUFS,
@@ -60,7 +57,7 @@ class Reserve:
         Send clients away.
 
         @param error: What C{accept} failed with.
-        @param clock: An C{IReactorTime}.
+        @param clock: An C{IReactorTime}, the reactor that is counted for.
         @return: Whether that is possible; if not, try again after L{REST}.
         """
         self.shed.begin(clock, why=error.strerror)
@@ -69,10 +66,13 @@ class Reserve:
             return False
         os.close(self._spare)
         self._spare = None
+        counters = getattr(clock, "counters", None)
         # Until nobody is left, or somebody else has taken what was kept.
         with suppress(OSError):
             for _ in range(BATCH):
                 accept()[0].close()
                 self.shed.count += 1
+                if counters is not None:
+                    counters.turnedAway("shortage")
         self.keep()
         return True

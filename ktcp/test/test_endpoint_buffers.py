@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ktcp import HTTPFactory, Request, Response
+from ktcp.counters import Counters
 from ktcp.endpoint import transport as transportModule
 from ktcp.endpoint.buffers import FEW, Buffers
 from ktcp.endpoint.server import KTCPServerEndpoint
@@ -58,6 +59,8 @@ class BuffersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
+        self.counters = Counters()
+        self.counters.attach(self.clock)
         self.buffers = Buffers()
         self.buffers.bound(1000, self.clock)
         self.logged = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
@@ -88,6 +91,7 @@ class BuffersTests(SynchronousTestCase):
         holders = self.holders(100, 800, 50, 60)
         self.assertEqual([each.aborted for each in holders], [False, True, False, False])
         self.assertEqual(self.buffers.total, 210)
+        self.assertEqual(self.counters.snapshot().value("limits", "buffers"), 1)
 
     def test_growing(self) -> None:
         """

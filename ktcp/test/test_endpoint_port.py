@@ -15,6 +15,7 @@ from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.counters import Counters
 from ktcp.endpoint import port as portModule
 from ktcp.endpoint.episodes import LENGTH
 from ktcp.endpoint.port import KTCPPort
@@ -55,6 +56,8 @@ class ShortageTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
+        self.counters = Counters()
+        self.counters.attach(self.reactor)
         self.reserve = Reserve()
         self.patch(portModule, "_reserve", self.reserve)
         self.protocols: list[Protocol] = []
@@ -96,6 +99,7 @@ class ShortageTests(SynchronousTestCase):
         self.port.doRead()
         self.assertEqual([client.recv(1) for client in clients], [b"", b"", b""])
         self.assertEqual((self.reserve.shed.count, self.port.sessionno), (3, 0))
+        self.assertEqual(self.counters.snapshot().value("turned_away", "shortage"), 3)
         self.assertIn(self.port, self.reactor.getReaders())
 
     def test_serves(self) -> None:

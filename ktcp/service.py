@@ -153,7 +153,12 @@ def assemble(
         memory of this process.
     """
     counters = counters or Counters(layoutFor(options))
-    listening = _behindProxies(options, listening or reactor, counters)
+    # One for all: what it saves, descriptors and memory, they share.
+    room = makeRoom(options["limit-connections"])
+    admission = Admission(
+        room.connections, options["limit-client-connections"], counters, room.refusals
+    )
+    listening = _behindProxies(options, listening or reactor, counters, admission)
     context = Context(
         reactor,
         counters=counters,
@@ -162,13 +167,8 @@ def assemble(
         proxyHeaders=options["proxy-headers"],
     )
     root = KTCPService(context, options["drain-delay"], options["drain-timeout"])
-    overTLS = _overTLS(options, context, counters.turnedAway)
+    overTLS = _overTLS(options, context, counters, admission)
     BUFFERS.bound(options["limit-buffers"], reactor)
-    # One for all: what it saves, descriptors and memory, they share.
-    room = makeRoom(options["limit-connections"])
-    admission = Admission(
-        room.connections, options["limit-client-connections"], counters, room.refusals
-    )
     for number, plugin in enumerate(options.served()):
         factory = _makeFactory(plugin, options, context)
         if factory is None:
@@ -258,7 +258,9 @@ def _sayRoom(room: Room, wanted: int) -> None:
         )
 
 
-def _behindProxies(options: BaseOptions, reactor: Any, counters: Counters) -> Any:
+def _behindProxies(
+    options: BaseOptions, reactor: Any, counters: Counters, admission: Admission
+) -> Any:
     """
     What to give to endpoints for a reactor, if all they listen on is behind proxies.
     """
@@ -267,7 +269,8 @@ def _behindProxies(options: BaseOptions, reactor: Any, counters: Counters) -> An
     from ktcp.endpoint.proxied import ProxiedReactor
     from ktcp.endpoint.proxy import Trust
 
-    return ProxiedReactor(reactor, Trust(options["proxy-trust"]), counters.turnedAway)
+    trust = Trust(options["proxy-trust"])
+    return ProxiedReactor(reactor, trust, counters.turnedAway, admission)
 
 
 def _makeFactory(
@@ -293,12 +296,11 @@ def _makeFactory(
 
 
 def _overTLS(
-    options: BaseOptions, context: Context, refused: Callable[[str], None]
+    options: BaseOptions, context: Context, counters: Counters, admission: Admission
 ) -> Callable[[IProtocolFactory], IProtocolFactory]:
     """
     Read the certificates, if any are needed, and see that they are read again.
 
-    @param refused: Told of each handshake that fails.
     @return: Makes a factory's connections be over TLS.
     @raise Refusal: A certificate cannot be used.
     """
@@ -317,7 +319,12 @@ def _overTLS(
             _log.info, "ktcp: --tls-self-signed: sha256 fingerprint={print}", print=print_
         )
     return lambda factory: TLSFactory(
-        factory, certificates, context.reactor, options["tls-handshake-time"], refused
+        factory,
+        certificates,
+        context.reactor,
+        options["tls-handshake-time"],
+        counters.turnedAway,
+        admission,
     )
 
 

@@ -16,7 +16,7 @@ from twisted.internet.interfaces import (
     IProtocolFactory,
     IProtocolNegotiationFactory,
 )
-from zope.interface import alsoProvides
+from zope.interface import alsoProvides, implementer
 
 from ktcp.counters import Census, Counters, Layout
 from ktcp.drain import Drain
@@ -25,6 +25,7 @@ from ktcp.endpoint.wrappers import FactoryWrapper
 from ktcp.interfaces import IRefusingFactory
 
 
+@implementer(IRefusingFactory)
 class TrackingFactory(FactoryWrapper):
     """
     A factory that lets in and counts the connections of another.
@@ -74,6 +75,12 @@ class TrackingFactory(FactoryWrapper):
         Their protocols; some may have a connection that has yet to begin.
         """
         return [each() for each in self.places()]
+
+    def buildRefusal(self, addr: IAddress) -> IProtocol | None:
+        """
+        See L{IRefusingFactory}.
+        """
+        return self._admission.sendAway(addr, self._refuse)
 
 
 class ProtocolService(MultiService):

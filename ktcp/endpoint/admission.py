@@ -213,7 +213,10 @@ class Admission:
         alike = 0 if client is None else self._ofClient.get(client, 0)
         places = self.places
         if len(places) >= self.connections or alike >= self.clientConnections:
-            return self._refuse(address, refuse)
+            self.refused += 1
+            if self._counters is not None:
+                self._counters.limited("connections")
+            return self.sendAway(address, refuse)
         protocol = build(address)
         if protocol is not None:
             places.add(Place.take(protocol, self, client, census))
@@ -225,10 +228,12 @@ class Admission:
                 census.accepted()
         return protocol
 
-    def _refuse(self, address: IAddress, refuse: Build | None) -> IProtocol | None:
-        self.refused += 1
-        if self._counters is not None:
-            self._counters.limited("connections")
+    def sendAway(self, address: IAddress, refuse: Build | None) -> IProtocol | None:
+        """
+        Build what tells a client that there is no room.
+
+        @return: L{None}: there is nothing to tell it, or too many are being told.
+        """
         if refuse is None or len(self._refusing) >= self.refusals:
             return None
         protocol = refuse(address)
@@ -257,6 +262,16 @@ class Admission:
             self._ofClient[client] = alike
         else:
             del self._ofClient[client]
+
+
+def vacate(protocol: Any) -> None:
+    """
+    Give the place of a protocol away before its end, as another takes one for the
+    same connection.
+    """
+    stand = vars(protocol).pop("connectionLost", None)
+    if stand is not None:
+        stand.__self__.lost()
 
 
 def _named(reason: Failure | None) -> str:

@@ -1,9 +1,10 @@
-# -*- test-case-name: ktcp.test.test_endpoint_proxied,ktcp.test.test_endpoint_tls -*-
+# -*- test-case-name: ktcp.test.test_endpoint_preface -*-
 """
 What comes before a protocol: a PROXY header, the handshake of TLS.
 
 The protocol is built when it has come, for only then is it known whose the
-connection is, and follows on the same transport.
+connection is, and follows on the same transport.  Until then the connection has a
+place in the L{Admission} of all connections, which it leaves to its protocol.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from twisted.internet.interfaces import IAddress, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from ktcp.endpoint.admission import Admission, vacate
 from ktcp.endpoint.handover import handOver
 from ktcp.endpoint.wrappers import FactoryWrapper
 
@@ -29,9 +31,13 @@ class Preface(Protocol):
 
     transport: Any
 
-    def __init__(self, factory: Any, address: IAddress) -> None:
+    def __init__(self, factory: Any, address: IAddress, isWelcome: bool = True) -> None:
+        """
+        @param isWelcome: There is room; otherwise the protocol is one that says so.
+        """
         self.factory: Any = factory
         self.address = address
+        self._isWelcome = isWelcome
         self._isOver = False
 
     def connectionMade(self) -> None:
@@ -54,7 +60,10 @@ class Preface(Protocol):
         """
         self._isOver = True
         self._deadline.cancel()
-        handOver(self.transport, self.factory.wrapped.buildProtocol(self.address))
+        vacate(self)
+        wrapped = self.factory.wrapped
+        build = wrapped.buildProtocol if self._isWelcome else getattr(wrapped, "buildRefusal", None)
+        handOver(self.transport, build and build(self.address))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -72,10 +81,12 @@ class PrefacedFactory(FactoryWrapper):
 
     @cvar preface: What reads it.
     @cvar kind: One of L{ktcp.counters.TURNED_AWAY}.
+    @cvar knowsClient: The address of a connection is its client's from the beginning.
     """
 
     preface: ClassVar[type[Preface]]
     kind: ClassVar[str]
+    knowsClient: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -83,18 +94,32 @@ class PrefacedFactory(FactoryWrapper):
         reactor: Any,
         time: float,
         refused: Callable[[str], None] = lambda kind: None,
+        admission: Admission | None = None,
     ) -> None:
         """
         @param time: Seconds in which it must have come.
         @param refused: Told C{kind} of each connection that ends before that.
+        @param admission: Lets connections in; if not given, as many as come.
         """
         super().__init__(wrapped)
         self.reactor = reactor
         self.time = time
         self.refused = refused
+        self._admission = admission or Admission(None, None)
 
-    def buildProtocol(self, addr: IAddress) -> Preface:
+    def buildProtocol(self, addr: IAddress) -> IProtocol | None:
         """
         Build what comes before a protocol.
         """
-        return self.preface(self, addr)
+        client: Any = addr if self.knowsClient else None
+        return self._admission.build(
+            client,
+            lambda _: self.preface(self, addr),
+            lambda _: self.preface(self, addr, isWelcome=False),
+        )
+
+    def buildRefusal(self, addr: IAddress) -> IProtocol | None:
+        """
+        Build what comes before a protocol that says that there is no room.
+        """
+        return self._admission.sendAway(addr, lambda _: self.preface(self, addr, isWelcome=False))

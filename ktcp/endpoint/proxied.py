@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IListeningPort, IProtocolFactory
 from twisted.internet.main import CONNECTION_DONE
 from twisted.python.failure import Failure
 
+from ktcp.endpoint.admission import Admission
 from ktcp.endpoint.preface import Preface, PrefacedFactory
 from ktcp.endpoint.proxy import LONGEST_V2, BadHeader, Header, Trust, parse
 from ktcp.endpoint.server import KTCPServerEndpoint
@@ -119,6 +120,8 @@ class ProxiedFactory(PrefacedFactory):
 
     preface = Prologue
     kind = "proxy"
+    # It is the proxy's.
+    knowsClient = False
 
     def __init__(
         self,
@@ -126,11 +129,12 @@ class ProxiedFactory(PrefacedFactory):
         trust: Trust,
         reactor: Any,
         refused: Callable[[str], None] = lambda kind: None,
+        admission: Admission | None = None,
     ) -> None:
         """
-        @param refused: See L{PrefacedFactory}.
+        @param refused: See, as for C{admission}, L{PrefacedFactory}.
         """
-        super().__init__(wrapped, reactor, HEADER_TIME, refused)
+        super().__init__(wrapped, reactor, HEADER_TIME, refused, admission)
         self.trust = trust
         self.ktcpTransport = getattr(wrapped, "ktcpTransport", None)
 
@@ -142,18 +146,23 @@ class ProxiedReactor(ReactorWrapper):
     """
 
     def __init__(
-        self, reactor: Any, trust: Trust, refused: Callable[[str], None] = lambda kind: None
+        self,
+        reactor: Any,
+        trust: Trust,
+        refused: Callable[[str], None] = lambda kind: None,
+        admission: Admission | None = None,
     ) -> None:
         """
         @param reactor: A reactor, or one of L{ktcp.workers.sockets}.
-        @param refused: See L{PrefacedFactory}.
+        @param refused: See, as for C{admission}, L{PrefacedFactory}.
         """
         super().__init__(reactor)
         self._trust = trust
         self._refused = refused
+        self._admission = admission
 
     def _behind(self, factory: IProtocolFactory) -> Any:
-        return ProxiedFactory(factory, self._trust, self._reactor, self._refused)
+        return ProxiedFactory(factory, self._trust, self._reactor, self._refused, self._admission)
 
     def listenKTCP(
         self, port: int, factory: IProtocolFactory, interface: str, options: SocketOptions

@@ -35,6 +35,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from ktcp.certificates import PeerIdentity, identityOf
+from ktcp.endpoint.admission import Admission
 from ktcp.endpoint.preface import Preface, PrefacedFactory
 from ktcp.endpoint.transport import READ_SIZE, WriteThroughServer
 from ktcp.tls import Certificates, NoCommonProtocol
@@ -332,12 +333,13 @@ class TLSFactory(PrefacedFactory):
         reactor: Any,
         time: float = 10.0,
         refused: Callable[[str], None] = lambda kind: None,
+        admission: Admission | None = None,
     ) -> None:
         """
         @param time: Seconds for the handshake.
-        @param refused: See L{PrefacedFactory}.
+        @param refused: See, as for C{admission}, L{PrefacedFactory}.
         """
-        super().__init__(wrapped, reactor, time, refused)
+        super().__init__(wrapped, reactor, time, refused, admission)
         self.certificates = certificates
         offers = IProtocolNegotiationFactory(wrapped, None)
         self.protocols = tuple(offers.acceptableProtocols()) if offers else ()

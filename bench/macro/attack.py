@@ -29,9 +29,10 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import TextIO
 
-from bench.macro.clients import Sample, Wrk
+from bench.macro.clients import Wrk
 from bench.macro.peers import Place, ktcp
 from bench.macro.processes import CLIENT_CORES, SERVER_CORES, Server, freePort, serving
+from bench.macro.samples import Sample
 from bench.macro.soak import resident
 from bench.macro.verdicts import Verdicts
 from bench.macro.workloads import HELLO

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from statistics import median
 from typing import Any
 
-from bench.macro.clients import Sample
 from bench.macro.measure import Outcome
+from bench.macro.samples import Sample
 from bench.macro.workloads import Bar
 
 # A server less busy than this, asked by a client busier than this, could have

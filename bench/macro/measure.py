@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.macro.clients import Sample, WrongAnswer
+from bench.macro.clients import WrongAnswer
 from bench.macro.peers import Peer, Place
 from bench.macro.processes import (
     ALL_CORES,
@@ -27,6 +27,7 @@ from bench.macro.processes import (
     freePort,
     serving,
 )
+from bench.macro.samples import Sample
 from bench.macro.workloads import Row
 
 

@@ -25,11 +25,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.macro import machine
-from bench.macro.clients import KtcpLoad, Sample, parseResult
+from bench.macro.clients import KtcpLoad
 from bench.macro.compare import stopOnTerm
 from bench.macro.measure import progress
 from bench.macro.peers import ECHO, Place
 from bench.macro.processes import CLIENT_CORES, SERVER_CORES, ClientRun, Server, freePort, serving
+from bench.macro.samples import Sample, parseResult
 from ktcp.load.engine import run
 from ktcp.load.options import echoJob, echoParser
 from ktcp.load.stats import meanEstimate

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_process -*-
 """
 What a process asks of the kernel about itself: prctl(2).
 """

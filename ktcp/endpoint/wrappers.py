@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_endpoint_preface,ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_endpoint_preface,ktcp.test.test_workers_sockets -*-
 """
 What stands around a factory or before a reactor, and is that in all it does not
 do itself.

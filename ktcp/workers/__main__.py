@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_process -*-
 """
 What runs in a worker: C{python -m ktcp.workers TITLE OPTIONS...}.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_processes -*-
 """
 One worker, seen from the parent: starting its process, hearing its reports.
 """

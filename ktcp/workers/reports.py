@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_reports -*-
 """
 What a worker tells its parent, as lines of JSON: that it serves
 (C{{"ready": true}}), why it does not (C{{"refusal": REASON}}), or an event of

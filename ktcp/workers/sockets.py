@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_sockets -*-
 """
 Listening sockets from parent to child: the reactors that endpoints are given.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_workers -*-
+# -*- test-case-name: ktcp.test.test_workers_team -*-
 """
 Who serves: the places of the workers, who fills each, and who comes next.
 

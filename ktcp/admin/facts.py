@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_admin_facts -*-
+# -*- test-case-name: ktcp.test.test_admin_routes -*-
 """
 What is to be known of a running ktcp, as what JSON can say.
 """

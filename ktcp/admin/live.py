@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_admin_live -*-
+# -*- test-case-name: ktcp.test.test_admin_routes -*-
 """
 What the dashboard shows, once a second while anybody looks.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_admin_metrics -*-
+# -*- test-case-name: ktcp.test.test_admin_routes -*-
 """
 The counters for Prometheus, written out by its own library, C{prometheus_client}, which
 comes with C{ktcp[admin]}.

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_endpoint_episodes -*-
+# -*- test-case-name: ktcp.test.test_endpoint_port -*-
 """
 Trouble that comes many times at once, in two lines of the log.
 """

@@ -5,6 +5,8 @@ must take though they look odd: each with where it is from and what becomes of
 it.  L{LIMITS} are those that the sizes in here are about.
 """
 
+# Longer than other modules: a table, of which only all of it says what is covered.
+
 from __future__ import annotations
 
 from collections.abc import Iterable

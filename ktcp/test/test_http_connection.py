@@ -2,6 +2,8 @@
 Tests for L{ktcp.http.connection}, with bytes alone.
 """
 
+# Longer than other modules: the differential tests need the readers that are compared.
+
 from __future__ import annotations
 
 import os

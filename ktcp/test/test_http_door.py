@@ -3,6 +3,8 @@ Tests for L{ktcp.http.door}: each refused head whole, byte by byte, in pieces,
 and with bytes after it.
 """
 
+# Longer than other modules: most of it is tables of heads, by the rule that refuses them.
+
 from __future__ import annotations
 
 import tracemalloc

@@ -2,6 +2,8 @@
 Tests for L{ktcp.http.protocol}: connections in memory, with the real framing.
 """
 
+# Longer than other modules: it is as its module; bodies and deadlines have modules of their own.
+
 from __future__ import annotations
 
 from types import SimpleNamespace

@@ -2,6 +2,9 @@
 Tests for L{ktcp.http.static} and L{ktcp.http.variants}.
 """
 
+# Longer than other modules: what is served is tried as a whole, from a request to its answer,
+# over one folder of files.
+
 from __future__ import annotations
 
 import gc

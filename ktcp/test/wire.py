@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test -*-
+# -*- test-case-name: ktcp.test.test_http_door,ktcp.test.test_http_connection -*-
 """
 Bytes as they may come over a wire: the same stream whole, byte by byte, and in
 pieces; and what an L{HTTPConnection} makes of it, in a form to compare.

@@ -181,6 +181,10 @@ def identityOf(certificate: x509.Certificate) -> PeerIdentity:
 
 
 def readFile(origin: str, path: str) -> bytes:
+    """
+    @param origin: What the user calls it.
+    @raise ValueError: It cannot be read; one line.
+    """
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -203,6 +207,9 @@ def _reason(error: SSL.Error) -> str:
 
 
 def subjectNames(certificate: x509.Certificate, kind: type[x509.GeneralName]) -> list[Any]:
+    """
+    @return: The alternative names of a kind; often none.
+    """
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -211,10 +218,16 @@ def subjectNames(certificate: x509.Certificate, kind: type[x509.GeneralName]) ->
 
 
 def fingerprintOf(certificate: x509.Certificate) -> str:
+    """
+    @return: SHA-256, hexadecimal with colons.
+    """
     return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def isAddress(host: str) -> bool:
+    """
+    Tell an IP address from a name.
+    """
     try:
         ip_address(host)
     except ValueError:
@@ -223,4 +236,7 @@ def isAddress(host: str) -> bool:
 
 
 def generalName(name: str) -> x509.GeneralName:
+    """
+    @param name: An address or a host name.
+    """
     return x509.IPAddress(ip_address(name)) if isAddress(name) else x509.DNSName(name)

@@ -107,7 +107,7 @@ class KTCPService(MultiService):
             if isinstance(protocol, ProtocolService):
                 for listener in protocol:
                     if listener.address is not None:
-                        yield listener.protocol, listener.address
+                        yield protocol.name, listener.address
 
     def inventory(self, most: int) -> list[Mapping[str, Any]]:
         """
@@ -120,9 +120,8 @@ class KTCPService(MultiService):
     def _open(self) -> Iterator[tuple[str, Any, float]]:
         for protocol in self:
             if isinstance(protocol, ProtocolService):
-                name = next((listener.protocol for listener in protocol), "")
                 for place in protocol.factory.places():
-                    yield name, place(), place.began
+                    yield protocol.name, place(), place.began
 
     def _stopAll(self) -> Deferred[Any]:
         if self._counting is not None:

@@ -175,6 +175,7 @@ def assemble(
             continue
         tracking = TrackingFactory(factory, admission, Census(counters, number))
         protocol = ProtocolService(tracking, reactor, options["drain-timeout"])
+        protocol.setName(plugin.name)
         protocol.setServiceParent(root)
         for place in _places(plugin.name, options, listening):
             served = overTLS(tracking) if place.isTLS else tracking

@@ -24,6 +24,7 @@ from collections.abc import Awaitable, Callable
 
 from ktcp.http.headers import Headers
 from ktcp.http.message import Request, Response
+from ktcp.http.targets import splitTarget
 
 _Handler = Callable[[Request], Response | Awaitable[Response]]
 
@@ -67,7 +68,7 @@ class Gate:
 
     def _refusal(self, request: Request) -> Response | None:
         headers = request.headers
-        if request.target.partition(b"?")[0] in HEALTH:
+        if splitTarget(request.target)[0] in HEALTH:
             return None
         if self._token is not None:
             given = _given(headers.get(b"authorization") or b"")

@@ -14,6 +14,7 @@ The way of a request, room by room::
     errorpages.py  what a client is told of an error      (no Twisted)
     rendering.py   responses to bytes, by h11             (no Twisted)
     flow.py        bodies that move no faster than their reader
+    targets.py     what a request target is made of       (no Twisted)
     router.py      which handler answers which path       (no Twisted)
     diagnostics.py handlers to try clients and networks with
     accesslog.py   a line for each answer, in batches

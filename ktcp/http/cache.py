@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_http_cache -*-
 """
-What is kept in memory of files, bounded in bytes: the least recently used goes.
+What is kept in memory of files and of answers, bounded in bytes: the least recently used goes.
 Pure.
 """
 
@@ -19,10 +19,10 @@ class BoundedCache(Generic[T]):
     @ivar size: Bytes in all.
     """
 
-    def __init__(self, capacity: int, onDrop: Callable[[T], None]) -> None:
+    def __init__(self, capacity: int, onDrop: Callable[[T], None] = lambda value: None) -> None:
         """
         @param capacity: Bytes in all, at most; 0 keeps nothing.
-        @param onDrop: Called with each value that is no longer kept.
+        @param onDrop: Called with each value that is dropped.
         """
         self._capacity = capacity
         self._onDrop = onDrop
@@ -75,6 +75,13 @@ class BoundedCache(Generic[T]):
         if entry is not None:
             self.size -= entry[1]
             self._onDrop(entry[0])
+
+    def clear(self) -> None:
+        """
+        Forget all, without a word.
+        """
+        self._entries.clear()
+        self.size = 0
 
     def __len__(self) -> int:
         return len(self._entries)

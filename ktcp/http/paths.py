@@ -17,17 +17,13 @@ Two locks, each of which would do by itself against C{..} and its disguises:
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Sequence
 from errno import EINVAL, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, ENXIO
 from stat import S_ISDIR, S_ISREG
 from urllib.parse import unquote_to_bytes
 
 from ktcp.http.errors import HTTPError
-
-# absolute-form (RFC 9112, 3.2.2), as far as it is not the path.
-_AUTHORITY = re.compile(rb"[A-Za-z][-+.A-Za-z0-9]*://[^/?]*")
-_BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+from ktcp.http.targets import STRAY_PERCENT
 
 _ABSENT = frozenset((ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG, EINVAL, ENXIO))
 
@@ -44,32 +40,19 @@ class NotHere(HTTPError):
         super().__init__(404)
 
 
-def splitTarget(target: bytes) -> tuple[bytes, bytes]:
-    """
-    @return: The path of a request target, still encoded, and its query.
-    """
-    if not target.startswith(b"/"):
-        authority = _AUTHORITY.match(target)
-        if authority is None:
-            raise NotHere()
-        target = target[authority.end() :]
-    path, _, query = target.partition(b"?")
-    return path or b"/", query
-
-
 def namesOf(path: bytes) -> list[bytes]:
     """
     Take a path apart.
 
     A backslash is a character like others: to Linux it separates nothing.
 
-    @param path: From L{splitTarget}.
+    @param path: From L{splitTarget<ktcp.http.targets.splitTarget>}.
     @return: The names on the way from the root; the last is empty where the
         path ends in a slash.
     @raise HTTPError: It names nothing that could be here (404), or is no path
         (400).
     """
-    if _BAD_ESCAPE.search(path):
+    if STRAY_PERCENT.search(path):
         raise HTTPError(400)
     names = [unquote_to_bytes(name) for name in path.split(b"/")[1:]]
     for name in names[:-1]:

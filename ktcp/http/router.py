@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote_to_bytes
 from ktcp.http.errorpages import errorResponse
 from ktcp.http.errors import HTTPError
 from ktcp.http.message import Request, Response
+from ktcp.http.targets import STRAY_PERCENT, splitTarget
 
 RouteHandler = Callable[..., Response | Awaitable[Response]]
 _Given = TypeVar("_Given", bound=RouteHandler)
@@ -35,15 +36,9 @@ _PARAMETER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(\.\.\.)?\}")
 # A segment that is what it says.
 _SIMPLE = re.compile(rb"[-._~0-9A-Za-z]*")
 
-# A percent sign that encodes nothing (RFC 3986, 2.1).
-_STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
-
 # No path that people mean has one, and what handlers do with a path (open a
 # file, write a log) goes wrong with one.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-# scheme "://" authority (RFC 9112, 3.2.2); the door has checked the rest.
-_ORIGIN = re.compile(rb"[A-Za-z]+://[^/?]*")
 
 
 class _Route(NamedTuple):
@@ -214,7 +209,7 @@ class Router:
                 return route.handler(request)
         if target == b"*":
             return _options(self._methods)
-        path, query = _split(target)
+        path, query = splitTarget(target)
         raw = path[1:].split(b"/")
         allowed: set[bytes] = set()
         for match in _matches(self._root, _decoded(raw)):
@@ -253,19 +248,6 @@ def _choose(routes: dict[bytes, _Route], method: bytes) -> _Route | None:
     return routes.get(b"GET") if route is None and method == b"HEAD" else route
 
 
-def _split(target: bytes) -> tuple[bytes, bytes]:
-    """
-    @return: The path, and the query with its question mark, if there is one.
-    """
-    if not target.startswith(b"/"):
-        origin = _ORIGIN.match(target)
-        target = target[origin.end() :] if origin else target
-        if not target.startswith(b"/"):
-            target = b"/" + target
-    path, mark, query = target.partition(b"?")
-    return path, mark + query
-
-
 def _decoded(raw: Iterable[bytes]) -> list[str | None]:
     """
     Decode the segments of a path.
@@ -280,7 +262,7 @@ def _text(segment: bytes) -> str | None:
         text = unquote_to_bytes(segment).decode("utf-8")
     except UnicodeDecodeError:
         return None
-    return None if _STRAY_PERCENT.search(segment) or _CONTROL.search(text) else text
+    return None if STRAY_PERCENT.search(segment) or _CONTROL.search(text) else text
 
 
 def _matches(root: _Node, segments: Sequence[str | None]) -> Iterator[_Match]:

@@ -31,8 +31,9 @@ from ktcp.http.headers import Headers
 from ktcp.http.limits import MIB
 from ktcp.http.listing import Listed, Order, asHTML, asJSON, orderOf, scan, slices
 from ktcp.http.message import Request, Response, Standing
-from ktcp.http.paths import NotHere, Root, namesOf, refusal, splitTarget
+from ktcp.http.paths import NotHere, Root, namesOf, refusal
 from ktcp.http.ranges import Span, Unsatisfiable, parseRange
+from ktcp.http.targets import splitTarget
 from ktcp.http.variants import Entry, Loader, Signature, Variant
 
 # Methods that somebody has heard of (RFC 9110, 9; RFC 5789; RFC 4918): here
@@ -132,8 +133,7 @@ class StaticFiles:
         self._loader = Loader(self._root, control, charset, compression)
         self._cacheSeconds = cacheSeconds
         self._cache: BoundedCache[Entry] = BoundedCache(cacheBytes, self._forget)
-        self._answers: dict[bytes, tuple[Entry, Response]] = {}
-        self._room = _ANSWERS
+        self._answers: BoundedCache[tuple[Entry, Response]] = BoundedCache(_ANSWERS)
         self._seconds = seconds
         self._reactor = reactor
 
@@ -254,14 +254,7 @@ class StaticFiles:
             return answer
         if len(answer.body) <= _STANDING:
             answer = Standing(answer, entry, self._seconds)
-        replaced = self._answers.pop(raw, None)
-        if replaced is not None:
-            self._room += _cost(raw, replaced[1])
-        self._answers[raw] = entry, answer
-        self._room -= _cost(raw, answer)
-        while self._room < 0:
-            oldest = next(iter(self._answers))
-            self._room += _cost(oldest, self._answers.pop(oldest)[1])
+        self._answers.put(raw, (entry, answer), _cost(raw, answer))
         return answer
 
     def _forget(self, entry: Entry) -> None:
@@ -269,7 +262,6 @@ class StaticFiles:
         The cache has no room for an entry, so no answer may hold it either.
         """
         self._answers.clear()
-        self._room = _ANSWERS
 
     def _send(self, request: Request, entry: Entry) -> Response:
         """
@@ -361,7 +353,7 @@ class StaticFiles:
         contentType = b"application/json" if wantsJSON else b"text/html; charset=utf-8"
         headers = [(b"Content-Type", contentType), *_PAGE]
         path = b"/" + b"/".join(names)
-        page = self._page(file, names, path, orderOf(query), asJSON if wantsJSON else asHTML)
+        page = self._page(file, names, path, orderOf(query[1:]), asJSON if wantsJSON else asHTML)
         return Response(200, page, headers)
 
     async def _page(
@@ -415,7 +407,7 @@ def _redirect(path: bytes, query: bytes) -> Response:
     Send the client to the directory's own URL, so that links in it work.
     """
     # Browsers read a backslash as a slash, and two of these as another host.
-    place = path.replace(b"\\", b"%5C") + b"/" + (b"?" + query if query else b"")
+    place = path.replace(b"\\", b"%5C") + b"/" + query
     text = b"301 Moved Permanently\n"
     return Response(301, text, [(b"Content-Type", b"text/plain"), (b"Location", place)])
 

@@ -30,6 +30,14 @@ class BoundedCacheTests(SynchronousTestCase):
         self.assertIsNone(self.cache.get("b"))
         self.assertEqual((self.cache.size, len(self.cache)), (8, 2))
 
+    def test_clear(self) -> None:
+        """
+        All goes at once, and nobody is told.
+        """
+        self.cache.put("a", "A", 4)
+        self.cache.clear()
+        self.assertEqual((self.cache.get("a"), self.cache.size, self.dropped), (None, 0, []))
+
     def test_tooLarge(self) -> None:
         """
         What is larger than all of it pushes nothing out.

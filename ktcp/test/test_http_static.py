@@ -593,7 +593,7 @@ class CompressTests(StaticTestCase):
         for _ in range(2):
             got = self.ask("/page.html", accept_encoding="gzip")
             self.assertEqual(decoded(b"gzip", got.body), TEXT[:3000])
-        self.assertEqual((self.files._cache.size, self.files._answers), (0, {}))
+        self.assertEqual((self.files._cache.size, self.files._answers.size), (0, 0))
 
     def test_shrinks(self) -> None:
         """
@@ -692,11 +692,11 @@ class CacheTests(StaticTestCase):
             (self.root / f"f{index}").write_bytes(b"x" * 100_000)
             self.assertEqual(len(self.ask(f"/f{index}").body), 100_000)
             self.assertLessEqual(self.files._cache.size, 300_000)
-            kept = {id(entry) for entry, _ in self.files._answers.values()}
+            kept = {id(entry) for (entry, _), _ in self.files._answers._entries.values()}
             self.assertLessEqual(len(kept), 3)
         self.serve(cacheBytes=0)
         self.assertEqual(len(self.ask("/f0").body), 100_000)
-        self.assertEqual((self.files._cache.size, self.files._answers), (0, {}))
+        self.assertEqual((self.files._cache.size, self.files._answers.size), (0, 0))
 
     def test_manyHeads(self) -> None:
         """
@@ -706,10 +706,10 @@ class CacheTests(StaticTestCase):
         self.serve()
         for index in range(40):
             self.ask(user_agent=str(index))
-        kept = self.files._answers
+        kept = self.files._answers._entries
         self.assertTrue(10 < len(kept) < 20, len(kept))
         # Each holds what was sent: a body of 1,000 bytes.
-        self.assertEqual(self.files._room, 30_000 - sum(len(raw) + 1512 for raw in kept))
+        self.assertEqual(self.files._answers.size, sum(len(raw) + 1512 for raw in kept))
 
     def test_sameObject(self) -> None:
         """

@@ -17,7 +17,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
 from ktcp.endpoint.admission import Admission, vacate
-from ktcp.endpoint.handover import handOver
+from ktcp.endpoint.transport import WriteThroughServer
 from ktcp.endpoint.wrappers import FactoryWrapper
 
 
@@ -123,3 +123,22 @@ class PrefacedFactory(FactoryWrapper):
         Build what comes before a protocol that says that there is no room.
         """
         return self._admission.sendAway(addr, lambda _: self.preface(self, addr, isWelcome=False))
+
+
+def handOver(transport: Any, protocol: IProtocol | None) -> None:
+    """
+    Have a connection's protocol followed by another: one that could not be
+    built before the first had done its work.  Nothing stays between transport
+    and protocol, so nothing costs a call for each read or hides a half-close.
+
+    @param transport: A connection of ktcp's or Twisted's.
+    @param protocol: L{None}: there is none for this connection, which is aborted.
+    """
+    if protocol is None:
+        transport.abortConnection()
+        return
+    if isinstance(transport, WriteThroughServer):
+        transport.follow(protocol)
+    else:
+        transport.protocol = protocol
+    protocol.makeConnection(transport)

@@ -20,9 +20,6 @@ deed one loop later.  This one has the same behaviour for protocols, and:
 Everything else, and every unusual case, is L{twisted.internet.tcp.Server}'s.
 """
 
-# Longer than other modules: one class, whose turns, writes, files and end read and set the
-# same attributes for each read of each connection; a third says why.
-
 from __future__ import annotations
 
 import os

@@ -4,8 +4,6 @@ What a handler receives and gives: L{Request} and L{Response}.  No Twisted and n
 here.
 """
 
-# Longer than other modules: what handlers see is in one place, and a third is documentation.
-
 from __future__ import annotations
 
 import re

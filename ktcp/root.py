@@ -107,7 +107,7 @@ class KTCPService(MultiService):
             if isinstance(protocol, ProtocolService):
                 for listener in protocol:
                     if listener.address is not None:
-                        yield protocol.name, listener.address
+                        yield protocol.name or "", listener.address
 
     def inventory(self, most: int) -> list[Mapping[str, Any]]:
         """
@@ -121,7 +121,7 @@ class KTCPService(MultiService):
         for protocol in self:
             if isinstance(protocol, ProtocolService):
                 for place in protocol.factory.places():
-                    yield protocol.name, place(), place.began
+                    yield protocol.name or "", place(), place.began
 
     def _stopAll(self) -> Deferred[Any]:
         if self._counting is not None:

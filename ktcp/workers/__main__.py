@@ -18,7 +18,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
-from ktcp.workers.prctl import endWithParent
+from ktcp.prctl import endWithParent
 
 
 def main() -> NoReturn:

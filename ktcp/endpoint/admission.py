@@ -264,14 +264,12 @@ class Admission:
             del self._ofClient[client]
 
 
-def vacate(protocol: Any) -> None:
+def placeOf(protocol: Any) -> Place:
     """
-    Give the place of a protocol away before its end, as another takes one for the
-    same connection.
+    @param protocol: What L{Admission.build} or L{Admission.sendAway} has just given.
     """
-    stand = vars(protocol).pop("connectionLost", None)
-    if stand is not None:
-        stand.__self__.lost()
+    place: Place = protocol.connectionLost.__self__
+    return place
 
 
 def _named(reason: Failure | None) -> str:

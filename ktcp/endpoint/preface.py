@@ -16,7 +16,7 @@ from twisted.internet.interfaces import IAddress, IProtocol, IProtocolFactory
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 
-from ktcp.endpoint.admission import Admission, vacate
+from ktcp.endpoint.admission import Admission, Place, placeOf
 from ktcp.endpoint.transport import WriteThroughServer
 from ktcp.endpoint.wrappers import FactoryWrapper
 
@@ -27,9 +27,11 @@ class Preface(Protocol):
 
     @ivar factory: A L{PrefacedFactory}.
     @ivar address: Whose the connection is.
+    @ivar place: The place that it has meanwhile.
     """
 
     transport: Any
+    place: Place | None = None
 
     def __init__(self, factory: Any, address: IAddress, isWelcome: bool = True) -> None:
         """
@@ -60,7 +62,9 @@ class Preface(Protocol):
         """
         self._isOver = True
         self._deadline.cancel()
-        vacate(self)
+        # Its protocol takes one, and nobody is told of this one's end.
+        if self.place is not None:
+            self.place.lost()
         wrapped = self.factory.wrapped
         build = wrapped.buildProtocol if self._isWelcome else getattr(wrapped, "buildRefusal", None)
         handOver(self.transport, build and build(self.address))
@@ -112,17 +116,31 @@ class PrefacedFactory(FactoryWrapper):
         Build what comes before a protocol.
         """
         client: Any = addr if self.knowsClient else None
-        return self._admission.build(
+        preface = self._admission.build(
             client,
             lambda _: self.preface(self, addr),
             lambda _: self.preface(self, addr, isWelcome=False),
         )
+        return _placed(preface)
 
     def buildRefusal(self, addr: IAddress) -> IProtocol | None:
         """
         Build what comes before a protocol that says that there is no room.
         """
-        return self._admission.sendAway(addr, lambda _: self.preface(self, addr, isWelcome=False))
+        preface = self._admission.sendAway(
+            addr, lambda _: self.preface(self, addr, isWelcome=False)
+        )
+        return _placed(preface)
+
+
+def _placed(preface: Any) -> Preface | None:
+    """
+    Have a preface know its place, if there is room for it.
+    """
+    if preface is not None:
+        preface.place = placeOf(preface)
+    given: Preface | None = preface
+    return given
 
 
 def handOver(transport: Any, protocol: IProtocol | None) -> None:

@@ -19,7 +19,7 @@ def commands() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     Make the parser of the command line, and those of its subcommands by their names.
     """
     from ktcp.load.options import echoParser, httpParser
-    from ktcp.load.outputs import addOutputOptions
+    from ktcp.load.report.outputs import addOutputOptions
     from ktcp.load.search import addSearchOptions
 
     parser = argparse.ArgumentParser("ktcp-load")

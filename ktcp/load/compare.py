@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from ktcp.load import outputs
-from ktcp.load.report import columns, errorsText, planText, some, timeText
+from ktcp.load.report import outputs
+from ktcp.load.report.words import columns, errorsText, planText, some, timeText
 from ktcp.load.result import NotAResult, Result
 from ktcp.load.stats import (
     CONFIDENCE,

@@ -16,20 +16,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import ktcp
-from ktcp.load.barrier import Finished
 from ktcp.load.buckets import add, countsOf
-from ktcp.load.channel import Done
+from ktcp.load.caveats import wordsOf
 from ktcp.load.histogram import histogramOf
 from ktcp.load.job import Job
 from ktcp.load.limits import raiseDescriptors
 from ktcp.load.machine import machine
-from ktcp.load.processes import CannotRun, Team
-from ktcp.load.record import FRAMES_A_SECOND, Frame
+from ktcp.load.process.barrier import Finished
+from ktcp.load.process.channel import Done
+from ktcp.load.process.frames import FRAMES_A_SECOND, Frame
 from ktcp.load.result import Counts, Generator, Progress, Result, Round
 from ktcp.load.schedule import SECOND_NS
 from ktcp.load.tally import Reporter, Tally, Watch
 from ktcp.load.targets import Target
-from ktcp.load.words import wordsOf
+from ktcp.load.team import CannotRun, Team
 
 PROBE_SECONDS = 5.0
 

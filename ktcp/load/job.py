@@ -7,9 +7,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ktcp.load.responses import Checks
 from ktcp.load.result import Plan
 from ktcp.load.targets import Target
+
+
+@dataclass(frozen=True)
+class Checks:
+    """
+    What an answer has to be.
+
+    @ivar statuses: Empty: any of 200 to 399, as with wrk.
+    @ivar sha256: Of the body, in hexadecimal.
+    @ivar regex: To be found somewhere in the body.
+    """
+
+    statuses: frozenset[int] = field(default_factory=frozenset)
+    length: int | None = None
+    sha256: str | None = None
+    regex: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 
-from ktcp.load.processes import CannotRun
+from ktcp.load.team import CannotRun
 
 # Of a process besides its connections: pipes, epoll, the interpreter's own.
 OTHERS = 64

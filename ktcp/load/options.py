@@ -13,9 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ktcp.load.barrier import SHORTEST_MESSAGE
-from ktcp.load.job import Job
-from ktcp.load.responses import Checks
+from ktcp.load.job import Checks, Job
+from ktcp.load.process.barrier import SHORTEST_MESSAGE
 from ktcp.load.result import Plan
 from ktcp.load.schedule import ARRIVALS
 from ktcp.load.targets import TLS, Target, targetOfAddress, targetOfURL

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 
-from ktcp.load import live, outputs, search
+from ktcp.load import live, search
 from ktcp.load.job import Job
+from ktcp.load.report import outputs
 from ktcp.load.result import Plan, Progress, Result
 
 Run = Callable[[Job, Callable[[Progress], None]], Result]

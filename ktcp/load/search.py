@@ -14,10 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TextIO
 
-from ktcp.load import outputs, sweep
+from ktcp.load import sweep
 from ktcp.load.goals import duration
 from ktcp.load.points import sweepOption
-from ktcp.load.report import timeText
+from ktcp.load.report import outputs
+from ktcp.load.report.words import timeText
 from ktcp.load.result import Plan, Result
 
 Run = Callable[[Plan], Result]

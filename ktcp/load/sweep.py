@@ -13,9 +13,9 @@ from collections.abc import Callable, Sequence
 from html import escape
 from typing import TextIO
 
-from ktcp.load import outputs, page, svg
 from ktcp.load.points import PARAMETERS, Point, Sweep, p50Of, p99Of, rateOf
-from ktcp.load.report import columns, errorsText, machineText, planText, some, timeText
+from ktcp.load.report import outputs, page, svg
+from ktcp.load.report.words import columns, errorsText, machineText, planText, some, timeText
 from ktcp.load.result import Plan, Result
 from ktcp.load.stats import Estimate
 
@@ -208,7 +208,7 @@ def command(
         if path := getattr(args, name):
             written &= outputs.save(path, render(sweep, points))
     if args.png is not None:
-        from ktcp.load.picture import drawSweep
+        from ktcp.load.report.picture import drawSweep
 
         written &= outputs.attempt(lambda: drawSweep(sweep, points, args.png))
     failed = False

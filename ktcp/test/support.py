@@ -33,7 +33,7 @@ from zope.interface import implementer
 import ktcp
 from ktcp.test.peers import kernel
 from ktcp.trace.__main__ import run
-from ktcp.trace.doctor import CLONE_NEWNET, unshareNetwork
+from ktcp.trace.commands.doctor import CLONE_NEWNET, unshareNetwork
 
 # The folder that holds the ktcp under test.
 ROOT = Path(ktcp.__file__).parent.parent

@@ -17,14 +17,14 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
 from ktcp.echo import EchoFactory
+from ktcp.load.caveats import wordsOf
 from ktcp.load.engine import run
 from ktcp.load.job import Job
 from ktcp.load.limits import OTHERS, raiseDescriptors
-from ktcp.load.processes import CannotRun
-from ktcp.load.record import Frame
+from ktcp.load.process.frames import Frame
 from ktcp.load.result import Plan, Progress, Result
 from ktcp.load.targets import Target, targetOfAddress, targetOfURL
-from ktcp.load.words import wordsOf
+from ktcp.load.team import CannotRun
 from ktcp.test.loadservers import GET, OK, LoadTestCase, ScriptedFactory, always
 from ktcp.test.support import Child
 

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.load import __main__, engine
 from ktcp.load.example import exampleResult
 from ktcp.load.job import Job
-from ktcp.load.processes import CannotRun
+from ktcp.load.team import CannotRun
 
 
 class MainTests(SynchronousTestCase):

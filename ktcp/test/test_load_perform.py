@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load import outputs, search
+from ktcp.load import search
 from ktcp.load.example import exampleResult
 from ktcp.load.job import Job
 from ktcp.load.perform import perform
+from ktcp.load.report import outputs
 from ktcp.load.result import Plan, Progress, Result
 from ktcp.load.targets import targetOfAddress
 

@@ -14,10 +14,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load import outputs, search
+from ktcp.load import search
 from ktcp.load.buckets import countsOf
 from ktcp.load.example import exampleResult
 from ktcp.load.histogram import histogramOf
+from ktcp.load.report import outputs
 from ktcp.load.result import Counts, Generator, Plan, Result
 
 RESULT = exampleResult(rate=100, seconds=1)

@@ -26,7 +26,7 @@ from bench.macro.measure import Outcome
 from bench.macro.peers import ANYWHERE, ECHO, HTTP, TLS, moved
 from bench.macro.processes import ClientFailed, ClientRun
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
-from ktcp.load.example import exampleResult
+from ktcp.test.loadresults import exampleResult
 
 WRK = """\
 Running 2s test @ http://127.0.0.1:45672/

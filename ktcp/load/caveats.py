@@ -12,7 +12,7 @@ BUSY_SHARE = 0.9
 BEHIND_SHARE = 0.01
 
 
-def wordsOf(
+def caveatsOf(
     job: Job, frame: Frame, cpu: list[float], elapsed: float
 ) -> tuple[bool, tuple[str, ...]]:
     """

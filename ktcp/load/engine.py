@@ -17,10 +17,9 @@ from datetime import datetime, timezone
 
 import ktcp
 from ktcp.load.buckets import add, countsOf
-from ktcp.load.caveats import wordsOf
+from ktcp.load.caveats import caveatsOf
 from ktcp.load.histogram import histogramOf
 from ktcp.load.job import Job
-from ktcp.load.limits import raiseDescriptors
 from ktcp.load.machine import machine
 from ktcp.load.process.barrier import Finished
 from ktcp.load.process.channel import Done
@@ -29,7 +28,7 @@ from ktcp.load.result import Counts, Generator, Progress, Result, Round
 from ktcp.load.schedule import SECOND_NS
 from ktcp.load.tally import Reporter, Tally, Watch
 from ktcp.load.targets import Target
-from ktcp.load.team import CannotRun, Team
+from ktcp.load.team import CannotRun, Team, raiseDescriptors
 
 PROBE_SECONDS = 5.0
 
@@ -145,7 +144,7 @@ def _round(parts: Iterable[Finished], size: int, frame: Frame) -> Round:
 def _measured(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
     all = tally.all
     elapsed = max(one.seconds for one in done)
-    generator = Generator(tuple(tally.cpu), *wordsOf(job, all, tally.cpu, elapsed))
+    generator = Generator(tuple(tally.cpu), *caveatsOf(job, all, tally.cpu, elapsed))
     result = _result(job, started, elapsed, all, interrupted=any(one.interrupted for one in done))
     return replace(
         result,

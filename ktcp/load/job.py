@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_load_job -*-
 """
-What is to be run: everything that the processes of a run have to know.
+What is to be run, and which part of it is whose: all that the processes of a run have to know.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Checks:
 @dataclass(frozen=True)
 class Job:
     """
-    @ivar mode: One of L{ktcp.load.result.MODES}.
+    @ivar mode: As in L{ktcp.load.result.Result}.
     @ivar command: The command line, for the result.
     @ivar requests: Of HTTP: the bytes of each request, asked in turn.
     @ivar peerCloses: Of connections for one request each: the server closes them.
@@ -43,3 +43,23 @@ class Job:
     requests: tuple[bytes, ...] = ()
     checks: Checks = field(default_factory=Checks)
     peerCloses: bool = True
+
+
+@dataclass(frozen=True)
+class Share:
+    """
+    One process's part of a job.
+
+    @ivar index: Which process, from 0.
+    @ivar of: How many processes there are.
+    """
+
+    job: Job
+    index: int
+    of: int
+
+    def part(self, total: int) -> int:
+        """
+        Deal a number of things: how many are this process's, the first ones have more.
+        """
+        return total // self.of + (self.index < total % self.of)

@@ -6,23 +6,25 @@ The processes of a run, seen from the parent: started together, heard, stopped.
 from __future__ import annotations
 
 import os
-import pickle
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
+from resource import RLIMIT_NOFILE, getrlimit, setrlimit
 from selectors import EVENT_READ, DefaultSelector
 from time import perf_counter_ns as clock
 from types import TracebackType
 from typing import Any
 
-from ktcp.load.job import Job
-from ktcp.load.process.channel import LENGTH, START, Done, Failed, Ready, Share
+from ktcp.load.job import Job, Share
+from ktcp.load.process.channel import START, Done, Failed, Messages, Ready, framed
 from ktcp.load.schedule import SECOND_NS
 
 # From telling the processes when to start to that time: they wake up in it.
 SOON_NS = 20_000_000
 PATIENCE_SECONDS = 60.0
+
+# Of a process besides its connections: pipes, epoll, the interpreter's own.
+OTHERS = 64
 
 
 class CannotRun(Exception):
@@ -31,26 +33,22 @@ class CannotRun(Exception):
     """
 
 
-class Messages:
+def raiseDescriptors(connections: int, processes: int) -> None:
     """
-    Bytes from a pipe in, messages out.
+    See that each process can have its part of the connections; children inherit it.
+
+    @raise CannotRun: The limit cannot be raised so far.
     """
-
-    def __init__(self) -> None:
-        self._data = b""
-
-    def feed(self, data: bytes) -> Iterator[Any]:
-        """
-        Give the messages that are whole.
-        """
-        self._data += data
-        while len(self._data) >= LENGTH.size:
-            (length,) = LENGTH.unpack_from(self._data)
-            end = LENGTH.size + length
-            if len(self._data) < end:
-                return
-            message, self._data = self._data[LENGTH.size : end], self._data[end:]
-            yield pickle.loads(message)
+    needed = -(-connections // processes) + OTHERS
+    soft, hard = getrlimit(RLIMIT_NOFILE)
+    if needed <= soft:
+        return
+    if needed > hard:
+        raise CannotRun(
+            f"{connections} connections in {processes} process(es) need {needed} descriptors in"
+            f" each, and {hard} are allowed (ulimit -Hn): fewer with -c, or more processes with -t"
+        )
+    setrlimit(RLIMIT_NOFILE, (needed, hard))
 
 
 class Team:
@@ -77,8 +75,7 @@ class Team:
             self._children.append(child)
             self._selector.register(child.stdout, EVENT_READ, (index, Messages()))
         for index, child in enumerate(self._children):
-            data = pickle.dumps(Share(job, index, of))
-            self._write(child, LENGTH.pack(len(data)) + data)
+            self._write(child, framed(Share(job, index, of)))
 
     def _write(self, child: subprocess.Popen[bytes], data: bytes) -> None:
         assert child.stdin is not None

@@ -16,10 +16,10 @@ from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
 from ktcp.load.job import Checks
-from ktcp.load.process.connection import Work
 from ktcp.load.process.frames import Frame
 from ktcp.load.process.loop import Loop, clock
 from ktcp.load.process.requests import Asked, EchoReader, HTTPReader, Message, patternOf, ring
+from ktcp.load.process.work import Work
 from ktcp.load.targets import Connector, Target, targetOfAddress
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"

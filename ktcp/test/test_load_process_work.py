@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from twisted.internet import reactor, ssl
 
-from ktcp.load.job import Job
+from ktcp.load.job import Job, Share
 from ktcp.load.process.frames import Frame
 from ktcp.load.process.work import workOf
 from ktcp.load.result import Plan
@@ -77,7 +77,7 @@ class TLSTests(LoadTestCase):
         Ask for a few answers.
         """
         plan = replace(Plan(connections=2, requests=10, seconds=None), **more)
-        return await self.load(workOf(Job("http", target, plan, (), (GET,)), 0, 1))
+        return await self.load(workOf(Share(Job("http", target, plan, (), (GET,)), 0, 1)))
 
     async def test_verified(self) -> None:
         """

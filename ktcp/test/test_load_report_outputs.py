@@ -14,9 +14,9 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load.example import exampleResult
 from ktcp.load.report import outputs
 from ktcp.load.result import Counts, Result
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=100, seconds=2)
 
@@ -56,7 +56,8 @@ class OutputsTests(SynchronousTestCase):
         Emit a result; give the exit status and what was printed.
         """
         out = io.StringIO()
-        status = outputs.emit(result, self.parse(*arguments), out)
+        args = self.parse(*arguments)
+        status = outputs.emit(outputs.ofResult(result, args.format), args, out)
         return status, out.getvalue()
 
     def test_defaults(self) -> None:
@@ -127,7 +128,7 @@ class OutputsTests(SynchronousTestCase):
         bad.parent.rmdir()
         out, err = io.StringIO(), io.StringIO()
         with redirect_stderr(err):
-            self.assertEqual(outputs.emit(RESULT, args, out), 2)
+            self.assertEqual(outputs.emit(outputs.ofResult(RESULT, args.format), args, out), 2)
         self.assertIn("good answers", out.getvalue())
         self.assertTrue(good.exists())
         self.assertIn("No such file", err.getvalue())

@@ -12,11 +12,11 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ktcp.load.buckets import countsOf
-from ktcp.load.example import exampleResult
 from ktcp.load.histogram import histogramOf
 from ktcp.load.report import page
 from ktcp.load.result import Counts, Generator, Result, Round
 from ktcp.test.browser import browserFor
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=500, seconds=6)
 

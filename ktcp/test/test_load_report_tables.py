@@ -11,10 +11,10 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.buckets import countsOf
-from ktcp.load.example import exampleResult
 from ktcp.load.histogram import histogramOf
 from ktcp.load.report import tables
 from ktcp.load.result import Round
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=100, seconds=3)
 

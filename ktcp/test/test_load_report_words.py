@@ -9,10 +9,10 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.buckets import countsOf
-from ktcp.load.example import exampleResult
 from ktcp.load.histogram import histogramOf
 from ktcp.load.report import words
 from ktcp.load.result import Counts, Generator, Plan, Result, Round
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=1000, seconds=2)
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_load_team -*-
+# -*- test-case-name: ktcp.test.test_load_engine -*-
 """
 One process of a run: C{python -m ktcp.load.process}, for L{ktcp.load.team} only.
 
@@ -14,11 +14,11 @@ import os
 import signal
 import sys
 
+from ktcp.load.job import Share
 from ktcp.load.process.barrier import Barrier, messageOf
-from ktcp.load.process.channel import Channel, Done, Failed, Ready, Share
+from ktcp.load.process.channel import Channel, Done, Failed, Ready
 from ktcp.load.process.loop import Loop
 from ktcp.load.process.work import connectorOf, workOf
-from ktcp.load.schedule import share as dealt
 
 
 def work(channel: Channel) -> None:
@@ -29,7 +29,7 @@ def work(channel: Channel) -> None:
     if share.job.mode == "barrier":
         barrier(channel, share)
         return
-    loop = Loop(workOf(share.job, share.index, share.of), channel.say, channel.inward)
+    loop = Loop(workOf(share), channel.say, channel.inward)
     channel.say(Ready())
     start = channel.start()
     if start is not None:
@@ -45,11 +45,11 @@ def barrier(channel: Channel, share: Share) -> None:
     Do one share of a barrier's rounds.
     """
     plan = share.job.plan
-    connector = connectorOf(share.job, share.index, share.of)
+    connector = connectorOf(share)
     for number in range(plan.rounds):
         messages = [
             messageOf(plan.size, number, share.index, i)
-            for i in range(dealt(plan.connections, share.index, share.of))
+            for i in range(share.part(plan.connections))
         ]
         round = Barrier(connector, messages, plan.timeout)
         round.connect()
@@ -74,7 +74,7 @@ def main() -> None:
     channel = Channel(0, outward)
     try:
         work(channel)
-    except BrokenPipeError:
+    except (BrokenPipeError, EOFError):  # Nobody is there to hear of it.
         sys.exit(1)
     except Exception as error:
         channel.say(Failed(f"{type(error).__name__}: {error}"))

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_load_process_barrier -*-
+# -*- test-case-name: ktcp.test.test_load_engine -*-
 """
 kecho's benchmark: connections held until all are there, then a message on each at once.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_load_team -*-
+# -*- test-case-name: ktcp.test.test_load_process_channel -*-
 """
 What the processes of a run say to one another, and the pipes they say it through.
 
@@ -10,24 +10,14 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ktcp.load.job import Job
+from ktcp.load.job import Share
 
 LENGTH = struct.Struct("!I")
 START = struct.Struct("!q")
-
-
-@dataclass(frozen=True)
-class Share:
-    """
-    One process's part of a job.
-    """
-
-    job: Job
-    index: int
-    of: int
 
 
 @dataclass(frozen=True)
@@ -58,6 +48,36 @@ class Failed:
     why: str
 
 
+def framed(message: object) -> bytes:
+    """
+    A message as it goes through a pipe: its length, and itself.
+    """
+    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+    return LENGTH.pack(len(data)) + data
+
+
+class Messages:
+    """
+    Bytes from a pipe in, messages out.
+    """
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def feed(self, data: bytes) -> Iterator[Any]:
+        """
+        Give the messages that are whole.
+        """
+        self._data += data
+        while len(self._data) >= LENGTH.size:
+            (length,) = LENGTH.unpack_from(self._data)
+            end = LENGTH.size + length
+            if len(self._data) < end:
+                return
+            message, self._data = self._data[LENGTH.size : end], self._data[end:]
+            yield pickle.loads(message)
+
+
 class Channel:
     """
     The pipes to the parent.
@@ -67,26 +87,27 @@ class Channel:
         self.inward = inward
         self._outward = outward
 
-    def say(self, message: Any) -> None:
+    def say(self, message: object) -> None:
         """
         Tell the parent something.
         """
-        data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-        data = LENGTH.pack(len(data)) + data
+        data = framed(message)
         while data:
             data = data[os.write(self._outward, data) :]
 
     def share(self) -> Share:
         """
         Read what to do.
+
+        @raise EOFError: The parent is gone.
         """
-        with open(self.inward, "rb", buffering=0, closefd=False) as file:
-            (length,) = LENGTH.unpack(file.read(LENGTH.size))
-            data = b""
-            while len(data) < length:
-                data += file.read(length - len(data))
-        share: Share = pickle.loads(data)
-        return share
+        messages = Messages()
+        while data := os.read(self.inward, 1 << 16):
+            # Nothing is sent behind it before this process says that it is ready.
+            for share in messages.feed(data):
+                assert isinstance(share, Share)
+                return share
+        raise EOFError("there is nobody to say what to do")
 
     def start(self) -> int | None:
         """

@@ -1,6 +1,6 @@
-# -*- test-case-name: ktcp.test.test_load_process_connections -*-
+# -*- test-case-name: ktcp.test.test_load_process_loop -*-
 """
-What is known of one connection, and what all connections of a process are to do.
+What is known of one connection; what becomes of it is in L{ktcp.load.process.connections}.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ import errno
 import socket
 import ssl
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from enum import Enum
 
 from ktcp.load.process.requests import Asked, Reader
-from ktcp.load.targets import Connector
 
 READ_SIZE = 65536
 
@@ -87,37 +85,6 @@ class Connection:
         self.recv: Callable[[int], bytes]
         self.send: Callable[[Unsent], int]
         self.reader: Reader
-
-
-@dataclass
-class Work:
-    """
-    What a loop is to do.
-
-    @ivar asked: For each connection the request before its first.
-    @ivar connector: Makes its sockets.
-    @ivar makeReader: Makes what looks at a connection's answers.
-    @ivar wrap: Puts TLS around a connected socket, or C{None}.
-    @ivar vouch: Looks at who the peer of a finished handshake is.
-    @ivar keepAlive: False: a connection for each request.
-    @ivar peerCloses: With a connection for each request the server is the one that closes it.
-    @ivar requests: How many, or C{None}: C{seconds} says.
-    @ivar arrivals: Of an open loop: the planned times, nanoseconds from the warm-up's start.
-    """
-
-    asked: list[Asked]
-    connector: Connector
-    makeReader: Callable[[], Reader]
-    wrap: Callable[[socket.socket], ssl.SSLSocket] | None = None
-    vouch: Callable[[ssl.SSLSocket], None] = lambda sock: None
-    keepAlive: bool = True
-    peerCloses: bool = True
-    pipeline: int = 1
-    timeout: float = 10.0
-    requests: int | None = None
-    seconds: float | None = None
-    warmup: float = 0.0
-    arrivals: Iterator[int] | None = None
 
 
 def readAll(sock: ssl.SSLSocket) -> Callable[[int], bytes]:

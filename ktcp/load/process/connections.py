@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_load_process_connections -*-
+# -*- test-case-name: ktcp.test.test_load_process_loop -*-
 """
 Connections of one process: opened, asked, answered, and again.
 
@@ -24,13 +24,13 @@ from ktcp.load.process.connection import (
     Connection,
     State,
     Unsent,
-    Work,
     kindOf,
     readAll,
 )
 from ktcp.load.process.frames import Recorder
 from ktcp.load.process.requests import Asked, Message
 from ktcp.load.process.responses import Answer, BadAnswer
+from ktcp.load.process.work import Work
 
 NEVER = 2**62
 LATE_NS = 1_000_000

@@ -18,9 +18,10 @@ from time import perf_counter_ns as clock
 from time import process_time
 
 from ktcp.load.buckets import HALF_BITS, SUB_BITS, bucketOf
-from ktcp.load.process.connection import READ_SIZE, Connection, State, Work
+from ktcp.load.process.connection import READ_SIZE, Connection, State
 from ktcp.load.process.connections import LATE_NS, NEVER, Connections
 from ktcp.load.process.frames import FRAME_NS, Frame
+from ktcp.load.process.work import Work
 from ktcp.load.schedule import SECOND_NS
 
 RETRY_SECONDS = 0.001

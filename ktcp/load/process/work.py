@@ -1,18 +1,18 @@
 # -*- test-case-name: ktcp.test.test_load_process_work -*-
 """
-From a job to what the loop of one process does.
+What the loop of one process is to do, made of its share of a job.
 """
 
 from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import cycle, islice
 
-from ktcp.load.job import Job
-from ktcp.load.process.connection import Work
+from ktcp.load.job import Job, Share
 from ktcp.load.process.requests import (
     Asked,
     EchoReader,
@@ -22,49 +22,82 @@ from ktcp.load.process.requests import (
     patternOf,
     ring,
 )
-from ktcp.load.schedule import arrivals, share
+from ktcp.load.schedule import arrivals
 from ktcp.load.targets import ENOUGH_PORTS, SOURCES, Connector, Target
 
 
-def workOf(job: Job, index: int, of: int) -> Work:
+@dataclass
+class Work:
     """
-    Make the work of process C{index} of C{of}.
+    What a loop is to do.
+
+    @ivar asked: For each connection the request before its first.
+    @ivar connector: Makes its sockets.
+    @ivar makeReader: Makes what looks at a connection's answers.
+    @ivar wrap: Puts TLS around a connected socket, or C{None}.
+    @ivar vouch: Looks at who the peer of a finished handshake is.
+    @ivar keepAlive: False: a connection for each request.
+    @ivar peerCloses: With a connection for each request the server is the one that closes it.
+    @ivar requests: How many, or C{None}: C{seconds} says.
+    @ivar arrivals: Of an open loop: the planned times, nanoseconds from the warm-up's start.
     """
-    plan = job.plan
+
+    asked: list[Asked]
+    connector: Connector
+    makeReader: Callable[[], Reader]
+    wrap: Callable[[socket.socket], ssl.SSLSocket] | None = None
+    vouch: Callable[[ssl.SSLSocket], None] = lambda sock: None
+    keepAlive: bool = True
+    peerCloses: bool = True
+    pipeline: int = 1
+    timeout: float = 10.0
+    requests: int | None = None
+    seconds: float | None = None
+    warmup: float = 0.0
+    arrivals: Iterator[int] | None = None
+
+
+def workOf(share: Share) -> Work:
+    """
+    Make the work of one process.
+    """
+    job, plan = share.job, share.job.plan
     made = Work(
-        asked=_asked(job, share(plan.connections, index, of), index),
-        connector=connectorOf(job, index, of),
+        asked=_asked(share),
+        connector=connectorOf(share),
         makeReader=_reader(job),
         keepAlive=plan.keepAlive,
         peerCloses=job.peerCloses,
         pipeline=plan.pipeline,
         timeout=plan.timeout,
-        requests=None if plan.requests is None else share(plan.requests, index, of),
+        requests=None if plan.requests is None else share.part(plan.requests),
         seconds=plan.seconds,
         warmup=plan.warmup,
     )
     if plan.rate is not None:
-        made.arrivals = arrivals(plan.arrivals, plan.rate, index, of)
+        made.arrivals = arrivals(plan.arrivals, plan.rate, share.index, share.of)
     if job.target.tls is not None:
         made.wrap, made.vouch = tlsOf(job.target)
     return made
 
 
-def connectorOf(job: Job, index: int, of: int) -> Connector:
+def connectorOf(share: Share) -> Connector:
     """
-    Make what makes the sockets of process C{index} of C{of}.
+    Make what makes the sockets of one process.
     """
-    plan = job.plan
+    plan = share.job.plan
     once = not plan.keepAlive or bool(plan.rounds)
     many = once or plan.connections > ENOUGH_PORTS
-    return Connector(job.target, many, index * SOURCES // of)
+    return Connector(share.job.target, many, share.index * SOURCES // share.of)
 
 
-def _asked(job: Job, connections: int, index: int) -> list[Asked]:
+def _asked(share: Share) -> list[Asked]:
+    job = share.job
+    connections = share.part(job.plan.connections)
     if job.mode == "http":
         return list(islice(cycle(ring(list(job.requests))), connections))
     pattern = patternOf(job.plan.size)
-    return [Message(pattern, job.plan.size, index * 17 + i) for i in range(connections)]
+    return [Message(pattern, job.plan.size, share.index * 17 + i) for i in range(connections)]
 
 
 def _reader(job: Job) -> Callable[[], Reader]:

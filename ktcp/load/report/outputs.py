@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from ktcp.load import goals
 from ktcp.load.report import page, tables, words
@@ -18,12 +19,51 @@ from ktcp.load.result import Result
 # The exit statuses of ktcp-load; docs/reference/ktcp-load.rst tells them.
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-_FILES: tuple[tuple[str, str, Callable[[Result], str]], ...] = (
-    ("json", "all of the result, schema ktcp-load/1", Result.toJSON),
-    ("csv", "all figures, one on each line", tables.asCSV),
-    ("dat", "columns for gnuplot; of --barrier kecho's", tables.asDat),
-    ("html", "one page with curves that opens without a network", page.html),
-)
+# The options that name a file, and what is written to it; PNG apart, which is drawn.
+_FILES = {
+    "json": "all of the result, schema ktcp-load/1",
+    "csv": "all figures, one on each line",
+    "dat": "columns for gnuplot; of --barrier kecho's",
+    "html": "one page with curves that opens without a network",
+}
+
+
+class Output(NamedTuple):
+    """
+    What there is to give out, of one run or of many.
+
+    @ivar report: For the terminal.
+    @ivar files: What makes the content of a file, by the name of its option.
+    @ivar draw: Draws a PNG.
+    @ivar runs: What is to be judged, each by itself.
+    """
+
+    report: str
+    files: Mapping[str, Callable[[], str]]
+    draw: Callable[[Path], None]
+    runs: Sequence[goals.Run]
+
+
+def ofResult(result: Result, format: str) -> Output:
+    """
+    What there is to give out of one run.
+
+    @param format: One of L{words.FORMATS}.
+    """
+
+    def draw(path: Path) -> None:
+        # matplotlib takes a second to import, and most runs draw nothing.
+        from ktcp.load.report.picture import drawResult
+
+        drawResult(result, path)
+
+    files: dict[str, Callable[[], str]] = {
+        "json": result.toJSON,
+        "csv": partial(tables.asCSV, result),
+        "dat": partial(tables.asDat, result),
+        "html": partial(page.html, result),
+    }
+    return Output(words.FORMATS[format](result), files, draw, [[result]])
 
 
 def conditionOption(text: str) -> goals.Condition:
@@ -70,7 +110,7 @@ def addOutputOptions(parser: argparse.ArgumentParser) -> None:
         help="of the report: ktcp-load's own or htstress's (%(default)s)",
     )
     group.add_argument("--quiet", action="store_true", help="no report and no progress")
-    for name, what, _ in _FILES:
+    for name, what in _FILES.items():
         group.add_argument(f"--{name}", type=fileOption, metavar="FILE", help=f"write {what}")
     group.add_argument(
         "--png", type=pictureOption, metavar="FILE", help="draw it (needs ktcp[plot])"
@@ -97,38 +137,23 @@ def _ownCondition(text: str) -> goals.Condition:
     return found
 
 
-def write(result: Result, args: argparse.Namespace) -> bool:
+def _write(output: Output, args: argparse.Namespace) -> bool:
     """
     Write the files that were asked for; one that cannot be written keeps no other back.
 
-    @return: Whether all were written.
+    @return: Whether all were written; of each that was not, one line has said why.
     """
     done = True
-    for name, _, render in _FILES:
+    for name, render in output.files.items():
         path: Path | None = getattr(args, name)
         if path is not None:
-            done &= save(path, render(result))
+            done &= _attempt(partial(path.write_text, render(), encoding="utf-8"))
     if args.png is not None:
-        # matplotlib takes a second to import, and most runs draw nothing.
-        from ktcp.load.report.picture import drawResult
-
-        done &= attempt(lambda: drawResult(result, args.png))
+        done &= _attempt(partial(output.draw, args.png))
     return done
 
 
-def save(path: Path, text: str) -> bool:
-    """
-    Write a file.
-
-    @return: Whether it could be; if not, one line says why.
-    """
-    return attempt(lambda: path.write_text(text, encoding="utf-8"))
-
-
-def attempt(writing: Callable[[], object]) -> bool:
-    """
-    Write something somewhere.
-    """
+def _attempt(writing: Callable[[], object]) -> bool:
     try:
         writing()
     except OSError as error:
@@ -158,7 +183,7 @@ def broken(
     return failed
 
 
-def emit(result: Result, args: argparse.Namespace, out: TextIO | None = None) -> int:
+def emit(output: Output, args: argparse.Namespace, out: TextIO | None = None) -> int:
     """
     Print the report, write the files, judge the conditions.
 
@@ -166,14 +191,18 @@ def emit(result: Result, args: argparse.Namespace, out: TextIO | None = None) ->
     """
     out = out or sys.stdout
     if not args.quiet:
-        out.write(words.FORMATS[args.format](result))
-    written = write(result, args)
-    failed = broken(args.failIf, [result], {}, out)
-    if not result.counts.good and not result.interrupted:
+        out.write(output.report)
+    written = _write(output, args)
+    failed = False
+    for run in output.runs:
+        failed |= broken(args.failIf, run, {}, out)
+    results = [result for run in output.runs for result in run]
+    interrupted = any(result.interrupted for result in results)
+    if not interrupted and not any(result.counts.good for result in results):
         print("FAILED: not one good answer", file=out)
         failed = True
     if not written:
         return USAGE
     if failed:
         return FAILED
-    return INTERRUPTED if result.interrupted else OK
+    return INTERRUPTED if interrupted else OK

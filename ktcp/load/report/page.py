@@ -16,7 +16,7 @@ from html import escape
 from ktcp.load.report import svg, words
 from ktcp.load.report.tables import barrierTimes, curve
 from ktcp.load.report.words import timeText
-from ktcp.load.result import ERRORS, PERCENTILES, Result
+from ktcp.load.result import ERRORS, Result
 
 STYLE = """
 :root{color-scheme:light dark;--ink:#1b1f24;--paper:#fff;--soft:#57606a;--rule:#d0d7de;
@@ -72,14 +72,6 @@ svg.addEventListener("keydown",e=>{const to={ArrowLeft:at-1,ArrowRight:at+1,Home
 End:rows.length-1}[e.key];if(to!==undefined){show(to);e.preventDefault();}
 else if(e.key==="Escape")hide();});}
 """.strip()
-
-# Names of histograms, as the page calls them, in the order of the curves.
-_NAMES = {
-    "total": "latency",
-    "uncorrected": "uncorrected",
-    "firstByte": "first byte",
-    "connect": "connect",
-}
 
 
 def document(title: str, body: str) -> str:
@@ -141,19 +133,25 @@ def rarity(percent: float) -> float:
     return 100.0 / (100.0 - percent)
 
 
+def percentileCurves(result: Result) -> list[svg.Line]:
+    """
+    Latencies by L{rarity}: of answers, as connections are far fewer.
+    """
+    lines = []
+    for label, histogram in words.latencies(result):
+        if label != words.LABELS["connect"]:
+            # 100% stands at no finite place; the highest is drawn where one of so many is.
+            highest = 100.0 - 100.0 / (2 * histogram.count)
+            points = [(rarity(min(p, highest)), float(value)) for p, value in curve(histogram)]
+            lines.append(svg.Line(label, points))
+    return lines
+
+
 def percentileChart(result: Result) -> str:
     """
     The latencies by percentile, both axes logarithmic.
     """
-    lines = []
-    for name in ("total", "uncorrected", "firstByte"):
-        histogram = result.histograms.get(name)
-        if histogram is not None and histogram.count:
-            # 100% stands at no finite place; the highest is drawn where one of so many is.
-            highest = 100.0 - 100.0 / (2 * histogram.count)
-            points = [(rarity(min(p, highest)), float(value)) for p, value in curve(histogram)]
-            label = "corrected" if name == "total" and result.plan.rate else _NAMES[name]
-            lines.append(svg.Line(label, points))
+    lines = percentileCurves(result)
     if not lines:
         return ""
     ends = [point[0] for line in lines for point in line.points]
@@ -235,19 +233,13 @@ def barrierChart(result: Result) -> str:
 
 
 def _latencyTable(result: Result) -> str:
-    rows = []
-    for name, label in _NAMES.items():
-        histogram = result.histograms.get(name)
-        if histogram is not None and histogram.count:
-            if name == "total" and "uncorrected" in result.histograms:
-                label = "corrected"
-            rows.append([label, *map(timeText, words.latencyFigures(histogram))])
+    rows = words.latencyTable(result)
     if not rows:
         return ""
     note = ""
     if "uncorrected" in result.histograms:
         note = f'<p class="note">{escape(words.CORRECTED)}</p>'
-    return "<h2>Latencies</h2>" + table(rows, ["", *PERCENTILES, "max", "mean"], "numbers") + note
+    return "<h2>Latencies</h2>" + table(rows[1:], rows[0], "numbers") + note
 
 
 def _errorTable(result: Result) -> str:

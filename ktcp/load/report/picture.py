@@ -16,9 +16,9 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # after the choice of a backend without a display
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from ktcp.load.points import PARAMETERS, Point, Sweep, p50Of, p99Of, rateOf
 from ktcp.load.report import tables, words
-from ktcp.load.report.page import rarity, tick
+from ktcp.load.report.page import percentileCurves, tick
+from ktcp.load.report.svg import Line
 from ktcp.load.result import Result
 
 _DPI = 110
@@ -42,13 +42,8 @@ def _timeAxis(axis: Any) -> None:
 
 
 def _percentiles(axis: Any, result: Result) -> None:
-    for name in ("total", "uncorrected", "firstByte"):
-        histogram = result.histograms.get(name)
-        if histogram is not None and histogram.count:
-            highest = 100.0 - 100.0 / (2 * histogram.count)
-            points = [(rarity(min(p, highest)), value) for p, value in tables.curve(histogram)]
-            corrected = name == "total" and "uncorrected" in result.histograms
-            axis.plot(*zip(*points, strict=True), label="corrected" if corrected else name)
+    for line in percentileCurves(result):
+        axis.plot(*zip(*line.points, strict=True), label=line.label)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, place: f"{100 - 100 / x:.6g}%"))
     _timeAxis(axis)
@@ -94,33 +89,20 @@ def drawResult(result: Result, path: Path) -> None:
     _finish(figure, title, path)
 
 
-def drawSweep(sweep: Sweep, points: Sequence[Point], path: Path) -> None:
+def drawSweep(title: str, parameter: str, rate: Line, times: Sequence[Line], path: Path) -> None:
     """
-    Draw a sweep: rate and latencies with their intervals.
+    Draw a sweep: rate and latencies with their intervals, over a parameter.
     """
-    points = sorted(points)
     figure, axes = pyplot.subplots(1, 2, figsize=(11, 4.2))
-    values = [point.value for point in points]
-    for axis, label, take in (
-        (axes[0], "good answers a second", rateOf),
-        (axes[1], "p50", p50Of),
-        (axes[1], "p99", p99Of),
-    ):
-        found = [point.estimate(take) for point in points]
-        axis.plot(values, [estimate.value for estimate in found], ".-", label=label)
-        lows, highs = zip(*(estimate.interval for estimate in found), strict=True)
-        axis.fill_between(values, lows, highs, alpha=0.2)
+    for axis, lines in zip(axes, ([rate], times), strict=True):
+        for line in lines:
+            axis.plot(*zip(*line.points, strict=True), ".-", label=line.label)
+            values = [value for value, _ in line.points]
+            axis.fill_between(values, *zip(*line.band, strict=True), alpha=0.2)
         axis.set_xscale("log")
-        axis.set_xlabel(PARAMETERS[sweep.parameter])
+        axis.set_xlabel(parameter)
         axis.legend(fontsize=8)
     axes[0].set_ylim(bottom=0)
     axes[0].grid(True, alpha=0.3)
     _timeAxis(axes[1])
-    first = points[0].results[0]
-    failed = sum(result.failed for point in points for result in point.results)
-    title = (
-        f"{first.target}: {words.planText(first.plan, first.mode)}, swept over"
-        f" {sweep.parameter}, {words.some(len(points[0].results), 'run')} each; errors: {failed}\n"
-        f"{words.machineText(first)}"
-    )
     _finish(figure, title, path)

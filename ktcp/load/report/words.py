@@ -19,8 +19,8 @@ CORRECTED = (
     " in the second."
 )
 
-# Rows of the table of latencies: the histogram's name and what it is called.
-_ROWS = {
+# What each histogram is called, in the order in which they are told.
+LABELS = {
     "total": "latency",
     "uncorrected": "uncorrected",
     "firstByte": "first byte",
@@ -160,27 +160,34 @@ def _facts(result: Result) -> Iterator[tuple[str, str]]:
         yield "at the end", f"{counts.unanswered:,} were not answered yet"
 
 
-def _latencies(result: Result) -> Iterator[str]:
-    rows: list[list[str]] = [["", *PERCENTILES, "max", "mean"]]
-    for name, label in _ROWS.items():
+def latencies(result: Result) -> Iterator[tuple[str, Histogram]]:
+    """
+    The histograms that have something in them, by what they are called.
+    """
+    for name, label in LABELS.items():
         histogram = result.histograms.get(name)
-        if histogram is None or not histogram.count:
-            continue
-        if name == "total" and "uncorrected" in result.histograms:
-            label = "corrected"
-        rows.append([label, *map(timeText, latencyFigures(histogram))])
-    if len(rows) > 1:
+        if histogram is not None and histogram.count:
+            corrected = name == "total" and "uncorrected" in result.histograms
+            yield "corrected" if corrected else label, histogram
+
+
+def latencyTable(result: Result) -> list[list[str]]:
+    """
+    Percentiles, highest and mean of each histogram, below a line of headings; or nothing.
+    """
+    rows = [
+        [label, *map(timeText, (*(of.percentiles[each] for each in PERCENTILES), of.max, of.mean))]
+        for label, of in latencies(result)
+    ]
+    return [["", *PERCENTILES, "max", "mean"], *rows] if rows else []
+
+
+def _latencies(result: Result) -> Iterator[str]:
+    if rows := latencyTable(result):
         yield ""
         yield from columns(rows)
     if "uncorrected" in result.histograms:
         yield CORRECTED
-
-
-def latencyFigures(histogram: Histogram) -> list[float]:
-    """
-    The percentiles in their order, the highest and the mean; nanoseconds.
-    """
-    return [*(histogram.percentiles[name] for name in PERCENTILES), histogram.max, histogram.mean]
 
 
 def _rounds(result: Result) -> Iterator[str]:

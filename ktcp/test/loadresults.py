@@ -1,6 +1,5 @@
-# -*- test-case-name: ktcp.test.test_load_result -*-
 """
-A result that no run made: for the tests of what reads results, and for the docs.
+A result that no run made: for the tests of what reads results.
 """
 
 from __future__ import annotations

@@ -1,0 +1,63 @@
+"""
+Tests for L{ktcp.load.caveats}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from ktcp.load.caveats import caveatsOf
+from ktcp.load.job import Job
+from ktcp.load.process.frames import Frame
+from ktcp.load.result import Plan
+from ktcp.load.targets import targetOfAddress
+
+
+class CaveatTests(SynchronousTestCase):
+    """
+    Tests for what a reader of the figures is told.
+    """
+
+    def words(self, frame: Frame, cpu: list[float]) -> tuple[bool, str]:
+        """
+        Find what is said of a second's run.
+        """
+        job = Job("http", targetOfAddress("127.0.0.1:1"), Plan())
+        limited, sentences = caveatsOf(job, frame, cpu, 1.0)
+        return limited, " ".join(sentences)
+
+    def test_nothingToSay(self) -> None:
+        """
+        Of a run that nothing disturbed nothing is said.
+        """
+        self.assertEqual(self.words(Frame(good=1000), [0.5, 0.2]), (False, ""))
+
+    def test_busy(self) -> None:
+        """
+        One process that was busy all the time may have been the limit.
+        """
+        limited, words = self.words(Frame(good=1000), [0.5, 0.95])
+        self.assertTrue(limited)
+        self.assertIn("busy 95% of the time", words)
+
+    def test_behind(self) -> None:
+        """
+        Requests sent late though a connection was free are the generator's fault; others are not.
+        """
+        limited, words = self.words(Frame(good=1000, late=30, behind=20), [0.5])
+        self.assertTrue(limited)
+        self.assertIn("sent 20 of 1000 requests", words)
+        limited, words = self.words(Frame(good=1000, late=30, unsent=5), [0.5])
+        self.assertFalse(limited)
+        self.assertIn("30 requests were sent more than 1 ms late because all 10 connections", words)
+        self.assertIn("5 requests were planned and could not be sent", words)
+
+    def test_ports(self) -> None:
+        """
+        That there was no local port is explained.
+        """
+        frame = Frame()
+        frame.errors["ports"] = 7
+        limited, words = self.words(frame, [0.1])
+        self.assertTrue(limited)
+        self.assertIn("ip_local_port_range", words)

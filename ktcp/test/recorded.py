@@ -19,7 +19,6 @@ from ktcp.trace.kernel.formats import Format, Layout, PageLayout, parseFormat, p
 from ktcp.trace.kernel.kallsyms import Symbols
 from ktcp.trace.kernel.pages import Decoder, Record
 from ktcp.trace.model import Environment, Trace
-from ktcp.trace.recording.session import endpointsOf
 
 PORT: int = RECORDED["port"]
 ROLES = {int(pid): role for pid, role in RECORDED["roles"].items()}
@@ -96,7 +95,7 @@ def frames() -> list[Captured]:
     for time, interface, outgoing, length, data in RECORDED["frames"]:
         raw = bytes.fromhex(data)
         layers = packet.decode(raw)
-        summary, ends = packet.summary(layers), endpointsOf(layers)
+        summary, ends = packet.summary(layers), packet.endpointsOf(layers)
         made.append(Captured(time, interface, outgoing, length, raw, summary, ends))
     return made
 

@@ -16,6 +16,7 @@ from ktcp.test.support import runKtcp
 from ktcp.trace.commands import doctor
 from ktcp.trace.commands.doctor import Finding
 from ktcp.trace.errors import Unavailable
+from ktcp.trace.kernel.tracefs import TraceFS
 
 
 class CommandTests(SynchronousTestCase):
@@ -93,10 +94,10 @@ class CommandTests(SynchronousTestCase):
 
 class TracefsTests(SynchronousTestCase):
     """
-    Where tracefs is, and what is in it.
+    What is in a tracefs.
     """
 
-    def mount(self, *events: str) -> Path:
+    def mount(self, *events: str) -> None:
         """
         Something that looks like it.
         """
@@ -104,51 +105,17 @@ class TracefsTests(SynchronousTestCase):
         (place / "instances").mkdir(parents=True)
         for event in events:
             (place / "events" / event).mkdir(parents=True)
-        self.mounts(f"proc /proc proc rw 0 0\nnodev {place} tracefs rw 0 0\n")
-        return place
-
-    def mounts(self, text: str) -> None:
-        """
-        Let this be the list of what is mounted.
-        """
-        file = Path(self.mktemp())
-        file.write_text(text)
-        self.patch(doctor, "MOUNTS", file)
-
-    def test_mounted(self) -> None:
-        """
-        It is found wherever it is.
-        """
-        place = self.mount()
-        self.assertEqual(doctor.tracefsPath(), place)
-
-    def test_notMounted(self) -> None:
-        """
-        When it is not mounted, the line has the command.
-        """
-        self.mounts("proc /proc proc rw 0 0\n")
-        with self.assertRaises(Unavailable) as raised:
-            doctor.tracefsPath()
-        self.assertIn("mount -t tracefs nodev /sys/kernel/tracing", str(raised.exception))
-
-    def test_notAllowed(self) -> None:
-        """
-        When it is not ours, the line says whose it is.
-        """
-        self.mount()
-        self.patch(os, "access", lambda path, mode: False)
-        with self.assertRaises(Unavailable) as raised:
-            doctor.tracefsPath()
-        self.assertIn("run it as root", str(raised.exception))
+        self.patch(doctor, "TraceFS", lambda: TraceFS(str(place)))
 
     def test_tracepoints(self) -> None:
         """
         A kernel without some events is told of by name; without all, it is missing.
         """
-        self.mount(*doctor.TRACEPOINTS)
-        self.assertEqual(doctor.probeTracepoints().advice, "")
-        self.mount(*doctor.TRACEPOINTS[1:])
-        first = doctor.TRACEPOINTS[0].replace("/", ":")
+        names = [each.name for each in doctor.TRACEPOINTS]
+        self.mount(*names)
+        self.assertEqual(doctor.probeTracepoints(), Finding(f"{len(names)} of {len(names)}"))
+        self.mount(*names[1:])
+        first = names[0].replace("/", ":")
         self.assertIn(f"lacks {first}:", doctor.probeTracepoints().advice)
         self.mount()
         self.assertRaises(Unavailable, doctor.probeTracepoints)

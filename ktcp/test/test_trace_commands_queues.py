@@ -1,5 +1,5 @@
 """
-Tests for L{ktcp.trace.commands.queues} and, beside a real kernel, L{ktcp.trace.kernel.diag}.
+Tests for L{ktcp.trace.commands.queues}, some beside a real kernel.
 """
 
 from __future__ import annotations
@@ -10,67 +10,17 @@ import json
 import socket
 import sys
 
-from hypothesis import given
-from hypothesis import strategies as some
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.peers import kernel
-from ktcp.test.support import STEADY, enterNamespace, runKtcp
+from ktcp.test.support import enterNamespace, runKtcp
+from ktcp.test.test_trace_kernel_diag import connecting, listening
 from ktcp.trace.commands import queues
-from ktcp.trace.commands.queues import Bounds, Sample
-from ktcp.trace.errors import Unavailable
-from ktcp.trace.kernel.diag import Diag, Listener, listenQueues, tcpInfo
+from ktcp.trace.kernel.diag import Diag, Listener, listenQueues
+from ktcp.trace.kernel.queues import Bounds, Sample, takeSample
 
-NETSTAT = """\
-TcpExt: SyncookiesSent ListenOverflows ListenDrops
-TcpExt: 1 14 15
-IpExt: InNoRoutes ListenDrops
-IpExt: 0 99
-"""
 BOUNDS = Bounds(4096, 2048, 1)
 LISTENER = Listener("127.0.0.1", 8081, 0, 5, 0, 7)
-
-
-def listening(test: SynchronousTestCase, backlog: int) -> socket.socket:
-    """
-    A server that never accepts.
-    """
-    server = socket.create_server(("127.0.0.1", 0), backlog=backlog)
-    test.addCleanup(server.close)
-    return server
-
-
-def connecting(test: SynchronousTestCase, server: socket.socket, clients: int) -> None:
-    """
-    Clients that have sent their SYN, and do not wait for what comes of it.
-    """
-    for _ in range(clients):
-        client = socket.socket()
-        test.addCleanup(client.close)
-        client.setblocking(False)
-        client.connect_ex(server.getsockname())
-
-
-class NetstatTests(SynchronousTestCase):
-    """
-    C{/proc/net/netstat}.
-    """
-
-    def test_counters(self) -> None:
-        """
-        Counters have their names; those of IP are not taken for TCP's.
-        """
-        counted = {"SyncookiesSent": 1, "ListenOverflows": 14, "ListenDrops": 15}
-        self.assertEqual(queues.parseNetstat(NETSTAT), counted)
-
-    @STEADY
-    @given(some.text())
-    def test_anything(self, text: str) -> None:
-        """
-        Whatever the text, the answer is some counters.
-        """
-        for damaged in (text, "TcpExt: a b\nTcpExt: " + text):
-            self.assertTrue(all(n >= 0 for n in queues.parseNetstat(damaged).values()))
 
 
 class ExplainTests(SynchronousTestCase):
@@ -154,7 +104,7 @@ class KernelTests(SynchronousTestCase):
         output = io.StringIO()
         self.patch(sys, "stdout", output)
         with Diag() as diag:
-            first = queues.takeSample(args.port, diag)
+            first = takeSample(args.port, diag)
             queues.watch(args, diag, first, lambda _: connecting(self, server, 20))
         _, before, *said, last = output.getvalue().splitlines()
         self.assertEqual(before.split()[1:], ["0/5", "0", "0", "0", "0"])
@@ -200,23 +150,6 @@ class KernelTests(SynchronousTestCase):
         self.assertEqual(second["sinceStart"]["ListenOverflows"], 0)
         self.assertIn("somaxconn", first["sysctls"])
 
-    def test_siblings(self) -> None:
-        """
-        Sockets that share a port (SO_REUSEPORT) are told apart.
-        """
-        servers = []
-        for _ in range(2):
-            server = socket.socket()
-            self.addCleanup(server.close)
-            server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            server.bind(servers[0].getsockname() if servers else ("127.0.0.1", 0))
-            server.listen(3)
-            servers.append(server)
-        connecting(self, servers[0], 4)
-        found = listenQueues(servers[0].getsockname()[1]).listeners
-        self.assertEqual(len({listener.inode for listener in found}), 2)
-        self.assertEqual(sum(listener.waiting for listener in found), 4)
-
 
 class AnywhereTests(SynchronousTestCase):
     """
@@ -232,25 +165,3 @@ class AnywhereTests(SynchronousTestCase):
             runKtcp(self, "queues", "--port", 1),
             (2, "", "ktcp queues: nothing listens on TCP port 1 in this network namespace\n"),
         )
-
-    def test_tcpInfo(self) -> None:
-        """
-        A listening socket's own TCP_INFO has the accept queue.
-        """
-        server = listening(self, 5)
-        connecting(self, server, 2)
-        info = tcpInfo(server)
-        self.assertEqual((info["unacked"], info["sacked"]), (2, 5))
-
-    def test_noDiag(self) -> None:
-        """
-        A kernel without inet_diag is told of in one line.
-        """
-
-        def refuse(*arguments: object) -> None:
-            raise OSError(93, "Protocol not supported")
-
-        self.patch(socket, "socket", refuse)
-        with self.assertRaises(Unavailable) as raised:
-            Diag()
-        self.assertIn("inet_diag (Protocol not supported) is missing", str(raised.exception))

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.peers import kernel
 from ktcp.trace.errors import Unavailable
+from ktcp.trace.kernel import tracefs
 from ktcp.trace.kernel.tracefs import TraceFS
 
 
@@ -37,6 +38,42 @@ class UnavailableTests(SynchronousTestCase):
         with self.assertRaisesRegex(Unavailable, "/nowhere.*mount -t tracefs"):
             TraceFS("/nowhere")
 
+    def mounts(self, text: str) -> None:
+        """
+        Let this be the list of what is mounted.
+        """
+        file = Path(self.mktemp())
+        file.write_text(text)
+        self.patch(tracefs, "MOUNTS", file)
+        self.patch(tracefs, "DEBUGFS", "/nowhere")
+
+    def test_mounted(self) -> None:
+        """
+        It is found wherever it is mounted.
+        """
+        place = Path(self.mktemp())
+        (place / "instances").mkdir(parents=True)
+        self.mounts(f"proc /proc proc rw 0 0\nnodev {place} tracefs rw 0 0\n")
+        self.assertEqual(TraceFS().path, place)
+
+    def test_notMounted(self) -> None:
+        """
+        When it is not mounted, the line has the command.
+        """
+        self.mounts("proc /proc proc rw 0 0\n")
+        error = self.assertRaises(Unavailable, TraceFS)
+        self.assertIn("mount -t tracefs nodev /sys/kernel/tracing", str(error))
+
+    def test_notAllowed(self) -> None:
+        """
+        When it is not ours, the line says whose it is.
+        """
+        place = Path(self.mktemp())
+        place.mkdir()
+        self.patch(os, "access", lambda path, mode: False)
+        error = self.assertRaises(Unavailable, TraceFS, str(place))
+        self.assertIn("run it as root", str(error))
+
     def test_strange(self) -> None:
         """
         A ring buffer with other pages is refused, an unknown event is just not there.
@@ -45,9 +82,9 @@ class UnavailableTests(SynchronousTestCase):
         (root / "instances").mkdir(parents=True)
         (root / "events").mkdir()
         (root / "events/header_page").write_text("something else")
-        tracefs = TraceFS(str(root))
-        self.assertRaises(Unavailable, tracefs.pageLayout)
-        self.assertIsNone(tracefs.format("sock/inet_sock_set_state"))
+        found = TraceFS(str(root))
+        self.assertRaises(Unavailable, found.pageLayout)
+        self.assertIsNone(found.format("sock/inet_sock_set_state"))
 
     def test_sweep(self) -> None:
         """
@@ -58,8 +95,6 @@ class UnavailableTests(SynchronousTestCase):
         keep = [f"ktcp-{os.getpid()}-tasks", "ktcp-x", "somebody"]
         for name in (dead, *keep):
             (root / "instances" / name).mkdir(parents=True)
-        (root / "events").mkdir()
-        (root / "events/header_page").touch()
         self.assertEqual([dead], TraceFS(str(root)).sweep())
         self.assertEqual(sorted(keep), sorted(os.listdir(root / "instances")))
 

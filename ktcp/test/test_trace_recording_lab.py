@@ -13,7 +13,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.peers import kernel, peer
-from ktcp.trace.recording.lab import Attached, Loopback, inside, sweep, veth
+from ktcp.trace.kernel.namespaces import inside
+from ktcp.trace.recording.lab import Attached, Loopback, sweep, veth
 
 
 class PlaceTests(SynchronousTestCase):

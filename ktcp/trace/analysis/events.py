@@ -13,21 +13,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-#: The states of TCP by number (include/net/tcp_states.h).
-STATES = {
-    1: "ESTABLISHED",
-    2: "SYN_SENT",
-    3: "SYN_RECV",
-    4: "FIN_WAIT1",
-    5: "FIN_WAIT2",
-    6: "TIME_WAIT",
-    7: "CLOSE",
-    8: "CLOSE_WAIT",
-    9: "LAST_ACK",
-    10: "LISTEN",
-    11: "CLOSING",
-    12: "NEW_SYN_RECV",
-}
+from ktcp.trace.kernel import tcpinfo
+
+#: The states of TCP by number; tracepoints tell a half-open connection from a simultaneous open.
+STATES = {**tcpinfo.STATES, tcpinfo.NEW_SYN_RECV: "NEW_SYN_RECV"}
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ktcp.trace.analysis.events import Seen
+from ktcp.trace.kernel.tcpinfo import NUMBERS
 
-_CLOSE, _SYN_SENT, _SYN_RECV, _LISTEN = 7, 2, 3, 10
+_SYN_SENT, _SYN_RECV = NUMBERS["SYN_SENT"], NUMBERS["SYN_RECV"]
 # System calls on a listener or on all descriptors: no connection's, and yet wanted.
 SHARED = tuple(f"sys_{way}_{call}" for way in ("enter", "exit") for call in ("accept", "accept4"))
 KEPT = (*SHARED, "sys_enter_epoll_wait", "sys_exit_epoll_wait")

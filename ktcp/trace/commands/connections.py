@@ -9,7 +9,7 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator
 
-from ktcp.trace.commands.selection import Selection, addSelection, selectionOf
+from ktcp.trace.commands.selection import addSelection, find, selectionOf
 from ktcp.trace.kernel.diag import Diag
 from ktcp.trace.kernel.diagmessages import Entry
 from ktcp.trace.kernel.packet import endpoint
@@ -56,25 +56,6 @@ def main(args: argparse.Namespace) -> int:
     else:
         print("\n".join(table(entries)))
     return 0
-
-
-def find(diag: Diag, selection: Selection) -> list[Entry]:
-    """
-    The sockets of a selection.
-
-    The kernel looks at ports by itself, so only those sockets are described to us.
-    """
-    localPort, remotePort = selection.source[1], selection.destination[1]
-    asked = [(localPort, remotePort)]
-    if selection.port:
-        asked = [(selection.port, remotePort), (localPort, selection.port)]
-    found = {
-        entry.identity: entry
-        for ports in asked
-        for entry in diag.sockets(selection.states, *ports)
-        if selection.matches(entry)
-    }
-    return list(found.values())
 
 
 def asJSON(entry: Entry) -> dict[str, object]:

@@ -12,42 +12,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import socket
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+from ktcp.trace.analysis.events import TRACEPOINTS
 from ktcp.trace.commands.terminal import paint
 from ktcp.trace.errors import EXIT_UNAVAILABLE, Unavailable
 from ktcp.trace.kernel.diag import Diag
+from ktcp.trace.kernel.namespaces import unavailable, unshareNetwork
+from ktcp.trace.kernel.queues import SYSCTLS
 from ktcp.trace.kernel.ring import openPacketSocket
-
-MOUNTS = Path("/proc/self/mounts")
-SYSCTLS = Path("/proc/sys/net")
-
-# linux/sched.h; os.unshare() is there since Python 3.12.
-CLONE_NEWNET = 0x40000000
-
-# Without one of these a step of a connection has less evidence, and says so.
-TRACEPOINTS = (
-    "sock/inet_sock_set_state",
-    "tcp/tcp_probe",
-    "tcp/tcp_destroy_sock",
-    "tcp/tcp_retransmit_skb",
-    "net/net_dev_queue",
-    "net/net_dev_start_xmit",
-    "net/netif_receive_skb",
-    "net/netif_rx",
-    "skb/consume_skb",
-    "skb/kfree_skb",
-    "skb/skb_copy_datagram_iovec",
-    "raw_syscalls/sys_enter",
-    "raw_syscalls/sys_exit",
-)
+from ktcp.trace.kernel.tracefs import TraceFS
 
 
 class Finding(NamedTuple):
@@ -77,42 +56,25 @@ class Need(NamedTuple):
     remedy: str
 
 
-def tracefsPath() -> Path:
-    """
-    Where tracefs is mounted.
-
-    @raise Unavailable: Nowhere, or not for this process.
-    """
-    who = "ktcp trace"
-    fields = (line.split() for line in MOUNTS.read_text().splitlines())
-    places = [Path(field[1]) for field in fields if field[2] == "tracefs"]
-    if not places:
-        remedy = "mount -t tracefs nodev /sys/kernel/tracing"
-        raise Unavailable("tracefs", who, f"as root, {remedy}")
-    # The directory is 0700 and its files are root's: both are looked at.
-    if not os.access(places[0] / "instances", os.R_OK | os.W_OK | os.X_OK):
-        raise Unavailable(f"the right to write {places[0]}/instances", who, "run it as root")
-    return places[0]
-
-
 def probeTracefs() -> Finding:
     """
     A tracefs to make instances in.
     """
-    return Finding(f"mounted at {tracefsPath()}")
+    return Finding(f"mounted at {TraceFS().path}")
 
 
 def probeTracepoints() -> Finding:
     """
     The events that the steps of a connection are read from.
     """
-    events = tracefsPath() / "events"
-    absent = [name.replace("/", ":") for name in TRACEPOINTS if not (events / name).exists()]
+    events = TraceFS().path / "events"
+    absent = [each.name for each in TRACEPOINTS if not (events / each.name).exists()]
     if len(absent) == len(TRACEPOINTS):
         remedy = "boot a kernel with CONFIG_FTRACE and CONFIG_FTRACE_SYSCALLS"
         raise Unavailable("every tracepoint of the network", "ktcp trace", remedy)
     found = f"{len(TRACEPOINTS) - len(absent)} of {len(TRACEPOINTS)}"
-    advice = f"the kernel lacks {', '.join(absent)}: steps that rest on it are not available"
+    named = ", ".join(name.replace("/", ":") for name in absent)
+    advice = f"the kernel lacks {named}: steps that rest on it are not available"
     return Finding(found, advice if absent else "")
 
 
@@ -160,24 +122,8 @@ def probeNamespace() -> Finding:
     thread.start()
     thread.join()
     if failures:
-        missing = f"the right to make network namespaces ({failures[0].strerror})"
-        raise Unavailable(missing, "ktcp trace --lab veth", "run it as root or with CAP_SYS_ADMIN")
+        raise unavailable(str(failures[0].strerror))
     return Finding("can be made")
-
-
-def unshareNetwork() -> None:
-    """
-    Move the calling thread into a new network namespace (unshare(2)).
-
-    @raise OSError: The kernel refuses.
-    """
-    # Here, because it is slow to import and few need it.
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNET):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
 
 
 def sysctlProbe(name: str, enough: int, why: str) -> Callable[[], Finding]:

@@ -9,12 +9,12 @@ import argparse
 import sys
 from typing import TextIO
 
-from ktcp.trace.commands.connections import find
 from ktcp.trace.commands.selection import (
     CONNECTED,
     Pair,
     Selection,
     addSelection,
+    find,
     parseLines,
     selectionOf,
 )

@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_trace_commands_drop -*-
 """
-Which sockets a command is about.
+Which sockets a command is about, and finding them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from ktcp.trace.commands.arguments import place, portNumber, stateName
 from ktcp.trace.errors import Refused
+from ktcp.trace.kernel.diag import Diag
 from ktcp.trace.kernel.diagmessages import ALL_STATES, Entry
 
 # Address and port of both ends.
@@ -85,6 +86,25 @@ def selectionOf(args: Namespace) -> Selection:
     anywhere = ("", 0)
     states = frozenset(args.state) if args.state else CONNECTED
     return Selection(states, args.port or 0, args.src or anywhere, args.dst or anywhere)
+
+
+def find(diag: Diag, selection: Selection) -> list[Entry]:
+    """
+    The sockets of a selection.
+
+    The kernel looks at ports by itself, so only those sockets are described to us.
+    """
+    localPort, remotePort = selection.source[1], selection.destination[1]
+    asked = [(localPort, remotePort)]
+    if selection.port:
+        asked = [(selection.port, remotePort), (localPort, selection.port)]
+    found = {
+        entry.identity: entry
+        for ports in asked
+        for entry in diag.sockets(selection.states, *ports)
+        if selection.matches(entry)
+    }
+    return list(found.values())
 
 
 def parseLines(lines: Iterable[str]) -> set[Pair]:

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_trace_commands_queues -*-
+# -*- test-case-name: ktcp.test.test_trace_kernel_diag -*-
 """
 The kernel's own list of TCP sockets: asking for it, and ending some.
 
@@ -12,7 +12,7 @@ import errno
 import os
 import socket
 from collections.abc import Collection, Iterator
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
 from ktcp.trace.errors import Unavailable
@@ -38,7 +38,7 @@ READ_SIZE = 1 << 16
 TCP_INFO_SIZE = 512
 
 
-class Diag:
+class Diag(AbstractContextManager["Diag"]):
     """
     A socket to ask on.  A context manager; not for two threads at once.
     """
@@ -53,15 +53,7 @@ class Diag:
             raise _absent(error) from None
         self._sequence = 0
 
-    def __enter__(self) -> Diag:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.close()
 
     def close(self) -> None:

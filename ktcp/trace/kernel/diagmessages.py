@@ -20,7 +20,7 @@ from ktcp.trace.kernel.tcpinfo import NUMBERS, STATES, parseTCPInfo
 
 # linux/netlink.h
 NLMSG_ERROR, NLMSG_DONE = 2, 3
-NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP_INTR, NLM_F_DUMP = 0x1, 0x4, 0x10, 0x300
+NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
 # linux/sock_diag.h
 SOCK_DIAG_BY_FAMILY, SOCK_DESTROY = 20, 21
 # linux/inet_diag.h: attributes, asked for by the bit one below their number.

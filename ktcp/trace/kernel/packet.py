@@ -409,3 +409,17 @@ def endpoint(address: str, port: int) -> str:
     An address with its port.
     """
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def endpointsOf(layers: Sequence[Layer]) -> tuple[str, str]:
+    """
+    Source and destination of a frame with a TCP segment.
+    """
+    by = {layer.name: layer.fields for layer in layers}
+    ip, tcp = by.get("IPv4") or by.get("IPv6") or {}, by.get("TCP") or {}
+    if "sourcePort" not in tcp or "source" not in ip:
+        return "", ""
+    return (
+        endpoint(ip["source"], tcp["sourcePort"]),
+        endpoint(ip["destination"], tcp["destinationPort"]),
+    )

@@ -15,8 +15,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from types import TracebackType
+from contextlib import AbstractContextManager, ExitStack
 from typing import NamedTuple
 
 from ktcp.trace.errors import Refused, TraceError, Unavailable
@@ -98,7 +97,7 @@ def silent(step: str) -> None:
     """
 
 
-class Capture:
+class Capture(AbstractContextManager["Capture"]):
     """
     Frames of an interface, from when it is made until it is closed.
 
@@ -144,15 +143,7 @@ class Capture:
             say(f"4. bind({interface}), then poll() and walk: blocks that are ours go back read")
             self._opened = stack.pop_all()
 
-    def __enter__(self) -> Capture:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *failure: object) -> None:
         self.close()
 
     def fileno(self) -> int:

@@ -84,6 +84,8 @@ _ENDS = tuple(struct.calcsize("=" + _FORMATS[: count + 1]) for count in range(le
 # The rates when nothing paces (tcp_get_info() gives all ones).
 UNPACED = 2**64 - 1
 
+# What the kernel calls a connection in the SYN queue; inet_diag says SYN_RECV of it.
+NEW_SYN_RECV = 12
 # include/net/tcp_states.h; diag speaks of these too.
 STATES = {
     1: "ESTABLISHED",
@@ -97,7 +99,7 @@ STATES = {
     9: "LAST_ACK",
     10: "LISTEN",
     11: "CLOSING",
-    12: "SYN_RECV",
+    NEW_SYN_RECV: "SYN_RECV",
 }
 NUMBERS = {name: number for number, name in reversed(STATES.items())}
 

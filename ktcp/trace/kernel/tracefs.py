@@ -22,8 +22,10 @@ from pathlib import Path
 from ktcp.trace.errors import Unavailable
 from ktcp.trace.kernel.formats import BadFormat, Format, PageLayout, parseFormat, parsePageLayout
 
-#: Where tracefs is mounted by itself, and where before Linux 4.1.
-MOUNTS = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+# What is mounted, as this process sees it (proc(5)).
+MOUNTS = Path("/proc/self/mounts")
+# Where debugfs is mounted it brings a tracefs along, which is mounted once somebody looks.
+DEBUGFS = "/sys/kernel/debug/tracing"
 _OURS = re.compile(r"ktcp-(\d+)(?:-\w+)?")
 _STAT = re.compile(r"^(overrun|dropped events): (\d+)$", re.M)
 
@@ -35,14 +37,18 @@ class TraceFS:
 
     def __init__(self, path: str | None = None) -> None:
         """
-        @param path: Where to look; None for the usual places.
+        @param path: Where it is; None for where it is mounted.
         @raise Unavailable: It is not there, or not ours to use.
         """
-        candidates = MOUNTS if path is None else (path,)
-        found = [Path(each) for each in candidates if _isTraceFS(Path(each))]
+        places = [*_mounted(), DEBUGFS] if path is None else [path]
+        found = [each for each in places if os.path.isdir(each)]
         if not found:
-            raise _unavailable(f"a tracefs that may be written, at {' or '.join(candidates)}")
-        self.path = found[0]
+            missing = "tracefs" if path is None else f"a tracefs at {path}"
+            raise _unavailable(missing, "as root, mount -t tracefs nodev /sys/kernel/tracing")
+        self.path = Path(found[0])
+        # The directory is 0700 and its files are root's: both are looked at.
+        if not os.access(self.path / "instances", os.R_OK | os.W_OK | os.X_OK):
+            raise _unavailable(f"the right to write {self.path}/instances")
 
     def format(self, event: str) -> Format | None:
         """
@@ -194,21 +200,19 @@ class Instance:
             os.close(self._readers.popitem()[1])
 
 
-def _unavailable(missing: str) -> Unavailable:
+def _unavailable(missing: str, remedy: str = "run it as root") -> Unavailable:
     """
     Say that tracing is impossible here.
     """
-    remedy = f"run as root, with `mount -t tracefs tracefs {MOUNTS[0]}`"
-    return Unavailable(missing, "`ktcp trace`", remedy)
+    return Unavailable(missing, "ktcp trace", remedy)
 
 
-def _isTraceFS(path: Path) -> bool:
+def _mounted() -> list[str]:
     """
-    Whether tracefs is there and we may use it.
+    Where tracefs is mounted.
     """
-    return os.access(path / "instances", os.W_OK) and os.access(
-        path / "events/header_page", os.R_OK
-    )
+    fields = (line.split() for line in MOUNTS.read_text().splitlines())
+    return [field[1] for field in fields if field[2] == "tracefs"]
 
 
 def _threadsOf(pid: int) -> list[int]:

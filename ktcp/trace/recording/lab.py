@@ -10,7 +10,6 @@ whose neighbour discovery talks unasked.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import subprocess
@@ -19,11 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ktcp.trace.errors import Unavailable
+from ktcp.trace.kernel.namespaces import NAMESPACES, inside, unavailable
 
-_NAMESPACES = Path("/run/netns")
 _OURS = re.compile(r"ktp-(\d+)-[sc]")
-# linux/sched.h
-_CLONE_NEWNET = 0x40000000
 
 
 class Loopback:
@@ -137,43 +134,15 @@ def sweep() -> list[str]:
 
     @return: Their names.
     """
-    if not _NAMESPACES.is_dir():
+    if not NAMESPACES.is_dir():
         return []
     swept = []
-    for entry in _NAMESPACES.iterdir():
+    for entry in NAMESPACES.iterdir():
         match = _OURS.fullmatch(entry.name)
         if match and not Path("/proc", match[1]).exists():
             _remove(entry.name)
             swept.append(entry.name)
     return swept
-
-
-@contextmanager
-def inside(namespace: str) -> Iterator[None]:
-    """
-    Have this thread in a network namespace: what sockets it opens stay there.
-
-    @param namespace: Empty for where we are.
-    """
-    if not namespace:
-        yield
-        return
-    # os.setns() is there since Python 3.12.
-    libc = ctypes.CDLL(None, use_errno=True)
-    here = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
-    try:
-        there = os.open(_NAMESPACES / namespace, os.O_RDONLY)
-        try:
-            if libc.setns(there, _CLONE_NEWNET):
-                raise _unavailable(os.strerror(ctypes.get_errno()))
-        finally:
-            os.close(there)
-        try:
-            yield
-        finally:
-            libc.setns(here, _CLONE_NEWNET)
-    finally:
-        os.close(here)
 
 
 def _switchOffIPv6() -> None:
@@ -195,19 +164,9 @@ def _ip(*arguments: str) -> None:
     try:
         done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise Unavailable("the program ip", "`ktcp trace --lab veth`", "install iproute2") from None
+        raise Unavailable("the program ip", "ktcp trace --lab veth", "install iproute2") from None
     if done.returncode:
-        raise _unavailable(done.stderr.strip().partition("\n")[0])
-
-
-def _unavailable(reason: str) -> Unavailable:
-    """
-    Say that there can be no namespaces.
-    """
-    remedy = "run as root, or use --lab lo"
-    return Unavailable(
-        f"permission to make network namespaces ({reason})", "`ktcp trace --lab veth`", remedy
-    )
+        raise unavailable(done.stderr.strip().partition("\n")[0])
 
 
 def _remove(namespace: str) -> None:

@@ -16,22 +16,20 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from functools import partial
 from statistics import median
 
 from ktcp import __version__
 from ktcp.trace import model
 from ktcp.trace.analysis.assemble import Material, assemble
 from ktcp.trace.analysis.events import Seen
-from ktcp.trace.analysis.join import Captured
 from ktcp.trace.errors import Refused, TraceError, Unavailable
-from ktcp.trace.kernel import packet
 from ktcp.trace.kernel.diag import listenQueues
-from ktcp.trace.kernel.ring import Capture, Frame
+from ktcp.trace.kernel.namespaces import inside
 from ktcp.trace.kernel.tracefs import TraceFS
 from ktcp.trace.recording import children
+from ktcp.trace.recording.captures import Captures
 from ktcp.trace.recording.collect import CLOCK, Collector, taskName
-from ktcp.trace.recording.lab import Attached, Loopback, inside, sweep, veth
+from ktcp.trace.recording.lab import Attached, Loopback, sweep, veth
 
 # Seconds: what the last connection's timers and softirqs may take after the client
 # is done, and what is left of earlier traffic before tracing begins.
@@ -128,7 +126,7 @@ def trace(plan: Plan) -> Result:
         stack.enter_context(
             collector.listening(port, where.devices, where.wide, roles, plan.bufferKiB)
         )
-        captures = _Captures(where, port, collector, stack) if plan.detail == "all" else None
+        captures = Captures(where, port, collector, stack) if plan.detail == "all" else None
         started = datetime.now(timezone.utc)
         collector.switch(True)
         _work(plan, client, collector, outcome)
@@ -301,80 +299,6 @@ def _limitOf(port: int, where: Loopback) -> int | None:
         limits = [each.limit for each in listenQueues(port, halfOpen=False).listeners]
         return max(limits, default=None)
     return None
-
-
-class _Captures:
-    """
-    The frames of a lab's devices.
-
-    @ivar drops: How many the rings had no room for.
-    """
-
-    def __init__(self, where: Loopback, port: int, collector: Collector, stack: ExitStack) -> None:
-        self.drops = 0
-        self._captures: list[Capture] = []
-        self._frames: list[tuple[str, Frame]] = []
-        # A private device has ARP too, which has no port.
-        wanted = 0 if where.private else port
-        for namespace, interface in where.captures:
-            try:
-                with inside(namespace):
-                    capture = stack.enter_context(Capture(interface, wanted, direction="both"))
-            except Unavailable as error:
-                collector.missing.append(error.missing)
-                return
-            self._captures.append(capture)
-            collector.watch(capture.fileno(), partial(self._read, interface, capture))
-
-    def _read(self, interface: str, capture: Capture) -> None:
-        """
-        Take the frames that wait.
-        """
-        self._frames += [(interface, frame) for frame in capture.frames()]
-
-    def finish(self) -> list[Captured]:
-        """
-        All of them, on the trace's clock.
-        """
-        # Packet sockets have the time of day, tracefs has TAI: they differ by leap seconds.
-        ahead = time.clock_gettime_ns(time.CLOCK_TAI) - time.time_ns()
-        ahead = round(ahead / 1e9) * 1_000_000_000
-        for capture in self._captures:
-            capture.count()
-            self.drops += capture.drops
-        return [_captured(interface, frame, ahead) for interface, frame in self._frames]
-
-
-def _captured(interface: str, frame: Frame, ahead: int) -> Captured:
-    """
-    A frame as L{ktcp.trace.analysis.join} takes it.
-
-    @param ahead: Nanoseconds from its clock to the trace's.
-    """
-    layers = packet.decode(frame.data)
-    return Captured(
-        frame.timeNs + ahead,
-        interface,
-        frame.outgoing,
-        frame.length,
-        frame.data,
-        packet.summary(layers),
-        endpointsOf(layers),
-    )
-
-
-def endpointsOf(layers: Iterable[packet.Layer]) -> tuple[str, str]:
-    """
-    Source and destination of a frame with a TCP segment.
-    """
-    by = {layer.name: layer.fields for layer in layers}
-    ip, tcp = by.get("IPv4") or by.get("IPv6") or {}, by.get("TCP") or {}
-    if "sourcePort" not in tcp or "source" not in ip:
-        return "", ""
-    return (
-        packet.endpoint(ip["source"], tcp["sourcePort"]),
-        packet.endpoint(ip["destination"], tcp["destinationPort"]),
-    )
 
 
 def _taskNames(events: Iterable[Seen]) -> dict[int, str]:

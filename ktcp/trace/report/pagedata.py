@@ -359,9 +359,7 @@ def _sender(layers: Sequence[packet.Layer], connection: model.Connection) -> str
     if "ARP" in by:
         client = connection.client.rpartition(":")[0].strip("[]")
         return "client" if by["ARP"].get("sender") == client else "server"
-    address = (by.get("IPv4") or by.get("IPv6") or {}).get("source", "")
-    port = by.get("TCP", {}).get("sourcePort", 0)
-    return "client" if packet.endpoint(str(address), port) == connection.client else "server"
+    return "client" if packet.endpointsOf(layers)[0] == connection.client else "server"
 
 
 def _label(layers: Sequence[packet.Layer]) -> str:

@@ -16,7 +16,7 @@ from typing import BinaryIO
 SECTION, INTERFACE, PACKET, STATISTICS = 0x0A0D0D0A, 1, 6, 5
 BYTE_ORDER_MAGIC = 0x1A2B3C4D
 # https://www.tcpdump.org/linktypes.html
-LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
+LINKTYPE_ETHERNET = 1
 
 # Options (3.5 and the blocks' own).
 OPT_COMMENT = 1
@@ -41,7 +41,6 @@ class Writer:
         interface: str,
         snapLength: int,
         application: str = "",
-        linkType: int = LINKTYPE_ETHERNET,
     ) -> None:
         """
         Write the beginning.
@@ -54,7 +53,7 @@ class Writer:
         # 9: the resolution is ten to the minus ninth of a second.
         options = [(IF_NAME, interface.encode()), (IF_TSRESOL, b"\x09")]
         file.write(block(SECTION, section, [(SHB_USERAPPL, application.encode())]))
-        file.write(block(INTERFACE, struct.pack("=HHI", linkType, 0, snapLength), options))
+        file.write(block(INTERFACE, struct.pack("=HHI", LINKTYPE_ETHERNET, 0, snapLength), options))
 
     def write(
         self, timeNs: int, data: bytes, length: int, outgoing: bool, comment: str = ""

@@ -117,11 +117,9 @@ def _between(estimate: Estimate, text: Callable[[float], str]) -> str:
 
 def _heading(sweep: Sweep, points: Sequence[Point]) -> str:
     first = points[0].results[0]
+    plan = planText(first.plan, first.mode, PARAMETERS[sweep.parameter])
     runs = some(len(points[0].results), "run")
-    return (
-        f"{first.target}: {planText(first.plan, first.mode)}, swept over {sweep.parameter},"
-        f" {runs} each"
-    )
+    return f"{first.target}: {plan}, swept over {sweep.parameter}, {runs} each"
 
 
 def text(sweep: Sweep, points: Sequence[Point]) -> str:
@@ -246,7 +244,7 @@ def html(sweep: Sweep, points: Sequence[Point]) -> str:
     ]
     body = [
         f"<h1>Sweep over {sweep.parameter}: {escape(first.target)}</h1>",
-        f"<code>{escape(planText(first.plan, first.mode))}; {escape(machineText(first))}</code>",
+        f"<code>{escape(_heading(sweep, points))}; {escape(machineText(first))}</code>",
         f'<p class="note">Lines are means of {some(len(points[0].results), "run")},'
         " bands their 95% intervals.</p>",
         f'<div class="curves">{"".join(charts)}</div>',

@@ -51,7 +51,10 @@ class SweepTests(SynchronousTestCase):
         self.assertEqual(status, 0)
         self.assertEqual([plan.connections for plan in server.plans], [1, 100, 10] * 2)
         self.assertEqual([plan.processes for plan in server.plans], [1, 4, 4] * 2)
-        self.assertIn("swept over c, 2 runs each", out)
+        heading = out.splitlines()[0]
+        self.assertTrue(heading.endswith(", swept over c, 2 runs each"))
+        # Of the first value nothing: it would be taken for that of all.
+        self.assertNotIn("connection,", heading)
         made = json.loads((folder / "s.json").read_text())
         self.assertEqual(made["schema"], "ktcp-load-sweep/1")
         self.assertEqual([point["value"] for point in made["points"]], [1, 100, 10])
@@ -72,6 +75,7 @@ class SweepTests(SynchronousTestCase):
         self.assertEqual(status, 1)
         self.assertEqual([plan.rate for plan in server.plans], [500, 2000])
         self.assertEqual(out.count("FAILED"), 1)
+        self.assertIn("open loop (constant arrivals)", out.splitlines()[0])
 
     def test_sweepInterrupted(self) -> None:
         """

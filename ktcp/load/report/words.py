@@ -74,17 +74,20 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def planText(plan: Plan, mode: str) -> str:
+def planText(plan: Plan, mode: str, swept: str = "") -> str:
     """
     What was asked for, on one line.
+
+    @param swept: A field of the plan that is not told, as it has several values.
     """
-    parts = [some(plan.connections, "connection")]
+    parts = [some(plan.connections, "connection")] if swept != "connections" else []
     if plan.processes > 1:
         parts.append(f"{plan.processes} processes")
     if mode == "barrier":
         parts.append(f"held until all are ready, {some(plan.rounds, 'round')}")
     elif plan.rate is not None:
-        parts.append(f"open loop of {plan.rate:,.10g} a second ({plan.arrivals} arrivals)")
+        rate = f" of {plan.rate:,.10g} a second" if swept != "rate" else ""
+        parts.append(f"open loop{rate} ({plan.arrivals} arrivals)")
     else:
         parts.append("closed loop")
     if mode != "barrier":

@@ -235,13 +235,13 @@ class Loop(Connections):
         """
         The warm-up is over: what it counted is not in the run.  Requests under way are.
         """
-        self._hand(self._frameNumber, warm=True)
+        self._hand(self._frameNumber)
         self._measuring = True
         self._frameNumber = 0
         if self.work.requests is not None:
             self.left = max(self.work.requests - self.outstanding - len(self.backlog), 0)
 
-    def _hand(self, number: int, warm: bool = False) -> None:
+    def _hand(self, number: int) -> None:
         for asked in self._kinds:
             self.count(asked)
         cpu, self._cpu = self._cpu, process_time()

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.macro.clients import Sample, WrongAnswer
+from bench.macro.answers import WrongAnswer
+from bench.macro.clients import Sample
 from bench.macro.peers import Peer, Place
 from bench.macro.processes import (
     ALL_CORES,

@@ -10,15 +10,14 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.macro import compare_power, readme, report
+from bench.macro.answers import WrongAnswer, readAnswer
 from bench.macro.clients import (
     Echoload,
     Sample,
-    WrongAnswer,
     parseAb,
     parseEchoload,
     parseResult,
     parseWrk,
-    readAnswer,
 )
 from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise

@@ -47,9 +47,13 @@ def caveatsOf(
         words.append(f"{frame.unsent} requests were planned and could not be sent at all.")
     if frame.errors["ports"]:
         limited = True
+        why, what = (
+            (f"{job.plan.connections} connections may need more than there are", "fewer with -c")
+            if job.plan.keepAlive
+            else ("each closed connection keeps its own for a minute (TIME_WAIT)", "keep-alive")
+        )
         words.append(
-            f"{frame.errors['ports']} connections found no local port: each closed connection keeps"
-            " its own for a minute (TIME_WAIT).  Use keep-alive, a shorter run, or a wider"
-            " net.ipv4.ip_local_port_range."
+            f"{frame.errors['ports']} times no local port was free to connect from: {why}."
+            f"  Use {what}, or a wider net.ipv4.ip_local_port_range."
         )
     return limited, tuple(words)

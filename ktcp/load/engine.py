@@ -35,6 +35,11 @@ PROBE_SECONDS = 5.0
 # That nobody listens is a finding: a server may refuse now and then.  That there is no
 # way to it is a mistake in the command.
 _FINDINGS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EAGAIN)
+# The kernel says no more than "Cannot assign requested address".
+_NOWHERE = (
+    "no local port is free to connect from (see net.ipv4.ip_local_port_range; a closed connection"
+    " keeps its own for a minute), or this machine has no address of that kind"
+)
 
 
 def probe(target: Target, seconds: float) -> None:
@@ -49,7 +54,7 @@ def probe(target: Target, seconds: float) -> None:
             sock.connect(target.address)
         except OSError as error:
             if error.errno not in _FINDINGS:
-                why = error.strerror or str(error)
+                why = _NOWHERE if error.errno == errno.EADDRNOTAVAIL else error.strerror or error
                 raise CannotRun(f"cannot reach {target.text}: {why}") from error
 
 

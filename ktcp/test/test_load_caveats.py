@@ -4,6 +4,8 @@ Tests for L{ktcp.load.caveats}.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.caveats import caveatsOf
@@ -12,17 +14,19 @@ from ktcp.load.process.frames import Frame
 from ktcp.load.result import Plan
 from ktcp.load.targets import targetOfAddress
 
+PLAN = Plan()
+
 
 class CaveatTests(SynchronousTestCase):
     """
     Tests for what a reader of the figures is told.
     """
 
-    def words(self, frame: Frame, cpu: list[float]) -> tuple[bool, str]:
+    def words(self, frame: Frame, cpu: list[float], plan: Plan = PLAN) -> tuple[bool, str]:
         """
         Find what is said of a second's run.
         """
-        job = Job("http", targetOfAddress("127.0.0.1:1"), Plan())
+        job = Job("http", targetOfAddress("127.0.0.1:1"), plan)
         limited, sentences = caveatsOf(job, frame, cpu, 1.0)
         return limited, " ".join(sentences)
 
@@ -54,10 +58,15 @@ class CaveatTests(SynchronousTestCase):
 
     def test_ports(self) -> None:
         """
-        That there was no local port is explained.
+        That there was no local port is explained, by what took them.
         """
         frame = Frame()
         frame.errors["ports"] = 7
         limited, words = self.words(frame, [0.1])
         self.assertTrue(limited)
+        self.assertIn("7 times no local port was free", words)
+        self.assertIn("10 connections may need more than there are", words)
         self.assertIn("ip_local_port_range", words)
+        _, words = self.words(frame, [0.1], replace(PLAN, keepAlive=False))
+        self.assertIn("TIME_WAIT", words)
+        self.assertIn("Use keep-alive", words)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import socket
 import sys
 from dataclasses import replace
+from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
@@ -16,13 +17,13 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
 from ktcp.echo import EchoFactory
-from ktcp.load.engine import run
+from ktcp.load.engine import probe, run
 from ktcp.load.job import Job
 from ktcp.load.result import Plan, Progress, Result
 from ktcp.load.targets import Target, targetOfAddress, targetOfURL
 from ktcp.load.team import CannotRun
 from ktcp.test.loadservers import GET, OK, LoadTestCase, ScriptedFactory, always
-from ktcp.test.support import Child
+from ktcp.test.support import Child, enterNamespace
 
 TIMED = Plan(connections=4, seconds=0.5)
 NUMBERED = Plan(connections=4, seconds=None, requests=200)
@@ -95,6 +96,21 @@ class EngineTests(LoadTestCase):
         job = Job("http", target, NUMBERED, (), (GET,))
         error = await self.assertFailure(deferToThread(run, job), CannotRun)
         self.assertIn("cannot reach http://nowhere/: ", str(error))
+
+    def test_noLocalPort(self) -> None:
+        """
+        Where no local port is free nothing is run, and the one line says what to look at.
+        """
+        enterNamespace(self)
+        # A range of one port, and that one is taken.
+        Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40001 40001")
+        server = socket.create_server(("127.0.0.1", 40000))
+        self.addCleanup(server.close)
+        holder = socket.create_connection(("127.0.0.1", 40000))
+        self.addCleanup(holder.close)
+        error = self.assertRaises(CannotRun, probe, targetOfAddress("127.0.0.1:40000"), 5.0)
+        self.assertIn("no local port is free", str(error))
+        self.assertEqual(len(str(error).splitlines()), 1)
 
     async def test_unixSocket(self) -> None:
         """

@@ -5,9 +5,11 @@ Tests for L{ktcp.load.targets}.
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from ktcp.load import targets
 from ktcp.load.targets import (
     SOURCES,
     BadTarget,
@@ -97,3 +99,12 @@ class ConnectorTests(SynchronousTestCase):
         self.assertTrue(isLoopback(targetOfAddress("127.9.9.9:1")))
         self.assertFalse(isLoopback(targetOfAddress("192.0.2.1:1")))
         self.assertFalse(isLoopback(targetOfAddress("[::1]:1")))
+
+    def test_enoughPorts(self) -> None:
+        """
+        How many may come from one address is what the kernel has ports for, and a reserve.
+        """
+        file = Path(self.mktemp())
+        file.write_text("32768\t60999\n")
+        self.patch(targets, "PORT_RANGE", file)
+        self.assertEqual(targets.enoughPorts(), 19762)

@@ -23,7 +23,7 @@ from ktcp.load.process.requests import (
     ring,
 )
 from ktcp.load.schedule import arrivals
-from ktcp.load.targets import ENOUGH_PORTS, SOURCES, Connector, Target
+from ktcp.load.targets import SOURCES, Connector, Target, enoughPorts
 
 
 @dataclass
@@ -87,7 +87,7 @@ def connectorOf(share: Share) -> Connector:
     """
     plan = share.job.plan
     once = not plan.keepAlive or bool(plan.rounds)
-    many = once or plan.connections > ENOUGH_PORTS
+    many = once or plan.connections > enoughPorts()
     return Connector(share.job.target, many, share.index * SOURCES // share.of)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import recorded
-from ktcp.trace.analysis.assemble import attribution
 from ktcp.trace.analysis.explanations import EXPLANATIONS
 from ktcp.trace.analysis.layers import LAYERS, layerOf, trim
+from ktcp.trace.report.timeline import attribution
 
 
 class LayerTests(SynchronousTestCase):

@@ -19,10 +19,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.test import recorded
 from ktcp.test.peers import kernel, peer
 from ktcp.test.support import ROOT, runKtcp
-from ktcp.trace.analysis.assemble import attribution
 from ktcp.trace.analysis.join import joined
 from ktcp.trace.model import Trace
 from ktcp.trace.report.files import load, save
+from ktcp.trace.report.timeline import attribution
 
 INSTANCES = Path("/sys/kernel/tracing/instances")
 CONNECT = "import socket, sys; socket.create_connection(('127.0.0.1', {port}), {seconds})"

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test.support import STEADY
-from ktcp.trace.analysis.assemble import attribution
 from ktcp.trace.errors import TraceError
 from ktcp.trace.recording.perffile import importFile
 from ktcp.trace.recording.perftext import parse
+from ktcp.trace.report.timeline import attribution
 
 LO = "saddr=127.0.0.1 daddr=127.0.0.1 saddrv6=::ffff:127.0.0.1 daddrv6=::ffff:127.0.0.1"
 

@@ -5,7 +5,7 @@ Everything that was collected into one L{ktcp.trace.model.Trace}.  Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -279,20 +279,3 @@ def _makeSymbol(name: str) -> model.Symbol:
     A function with what the tables know of it.
     """
     return model.Symbol(name, layerOf(name), EXPLANATIONS.get(name, ""))
-
-
-def attribution(trace: model.Trace) -> tuple[int, int]:
-    """
-    How many frames of stacks there are, and how many of them have no layer.
-    """
-    counted: Iterable[int] = (
-        symbol
-        for event in trace.events
-        if event.stack is not None
-        for symbol in trace.stacks[event.stack]
-    )
-    total = missing = 0
-    for symbol in counted:
-        total += 1
-        missing += not trace.symbols[symbol].layer
-    return total, missing

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ktcp.trace.analysis.layers import SOFTIRQS
 from ktcp.trace.kernel import tcpinfo
 
 #: The states of TCP by number; tracepoints tell a half-open connection from a simultaneous open.
@@ -159,4 +160,4 @@ class Seen:
         return self.stack
 
 
-_BORDERS = frozenset({"handle_softirqs", "__do_softirq", "net_rx_action", "process_backlog"})
+_BORDERS = SOFTIRQS | {"process_backlog"}

@@ -98,6 +98,9 @@ _PATTERNS = {
     ),
 }
 
+# Where a softirq begins: further out in a stack is what it interrupted.
+SOFTIRQS = frozenset({"handle_softirqs", "__do_softirq", "net_rx_action"})
+
 _COMPILED = [
     (layer, re.compile("|".join(f"(?:{each})" for each in patterns)))
     for layer, patterns in _PATTERNS.items()

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ktcp.trace import model
+from ktcp.trace.analysis.layers import SOFTIRQS
 from ktcp.trace.analysis.lessons import LESSONS
 from ktcp.trace.kernel import packet
 from ktcp.trace.report.folded import weights
@@ -45,7 +46,6 @@ TEXT = 400
 NAME = 60
 # What is rare and worth a look comes before what merely waited long.
 _TROUBLE = frozenset({"drop", "retransmit", "reset"})
-_SOFTIRQ = frozenset({"handle_softirqs", "__do_softirq", "net_rx_action"})
 
 
 def view(trace: model.Trace) -> dict[str, Any]:
@@ -432,7 +432,7 @@ def _crosses(trace: model.Trace, stack: int) -> bool:
     Whether a stack has a system call that sends and the softirq that receives.
     """
     names = [trace.symbols[each].name for each in trace.stacks[stack]]
-    return any(each in _SOFTIRQ for each in names) and any("sys_" in each for each in names)
+    return any(each in SOFTIRQS for each in names) and any("sys_" in each for each in names)
 
 
 def _handshake(trace: model.Trace, connection: model.Connection) -> dict[str, Any]:

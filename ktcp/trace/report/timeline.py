@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from textwrap import wrap
 
-from ktcp.trace.analysis.assemble import attribution
 from ktcp.trace.analysis.join import joined
+from ktcp.trace.analysis.layers import SOFTIRQS
 from ktcp.trace.model import STEPS, Connection, Step, Trace
 
 # Columns.  Narrower is unreadable, wider is nobody's terminal.
 WIDTH = 132
-# Between a system call and what a softirq does in it.
-_SOFTIRQ = ("handle_softirqs", "__do_softirq", "net_rx_action")
 # Of a stack, the functions that every way through the kernel begins with.
 _ENTRY = ("entry_SYSCALL_64_after_hwframe", "do_syscall_64", "x64_sys_call")
 
@@ -90,7 +88,7 @@ def _brief(chain: list[str]) -> list[str]:
     """
     A chain of calls without what lies between a system call and the softirq in it.
     """
-    starts = [index for index, name in enumerate(chain) if name in _SOFTIRQ]
+    starts = [index for index, name in enumerate(chain) if name in SOFTIRQS]
     if not starts or starts[-1] < 2:
         return chain
     return [chain[0], "...", *chain[starts[-1] :]]
@@ -154,3 +152,20 @@ def _summary(trace: Trace) -> Iterator[str]:
         yield f"frames lost: {trace.lost.frames}"
     if trace.cost.text:
         yield from wrap(f"cost: {trace.cost.text}", WIDTH, subsequent_indent="      ")
+
+
+def attribution(trace: Trace) -> tuple[int, int]:
+    """
+    How many frames of stacks there are, and how many of them have no layer.
+    """
+    counted: Iterable[int] = (
+        symbol
+        for event in trace.events
+        if event.stack is not None
+        for symbol in trace.stacks[event.stack]
+    )
+    total = missing = 0
+    for symbol in counted:
+        total += 1
+        missing += not trace.symbols[symbol].layer
+    return total, missing

@@ -69,6 +69,13 @@ def checkRunOptions(parser: argparse.ArgumentParser, args: argparse.Namespace) -
         parser.error("--find-max and --sweep: one of them at a time")
     if args.findMax != (args.p99 is not None):
         parser.error("--find-max needs a goal, and --p99 is one: --find-max --p99 10ms")
+    rates = args.findMax or (args.sweep is not None and args.sweep.parameter == "rate")
+    # As --rate itself: each command has some of these.
+    without = vars(args).get("barrier") or vars(args).get("bulk")
+    if rates and (without or vars(args).get("pipeline", 1) > 1):
+        parser.error(
+            "--find-max and --sweep rate= have a rate: not with --pipeline, --bulk or --barrier"
+        )
     if args.findMax and any((args.json, args.csv, args.dat, args.html, args.png)):
         parser.error("--find-max writes no files: run its rate again with --rate")
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.job import Job
+from ktcp.load.options import echoParser, httpParser
 from ktcp.load.perform import addRunOptions, checkRunOptions, perform
 from ktcp.load.report import outputs
 from ktcp.load.result import Plan, Progress, Result
@@ -87,11 +88,16 @@ class OptionTests(SynchronousTestCase):
     Tests for the options that ask for many runs.
     """
 
-    def parse(self, *arguments: str) -> argparse.Namespace:
+    def parse(
+        self, *arguments: str, fill: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    ) -> argparse.Namespace:
         """
         Read a command line.
+
+        @param fill: Adds a command's own options.
         """
         parser = argparse.ArgumentParser(prog="test")
+        fill(parser)
         addRunOptions(parser)
         outputs.addOutputOptions(parser)
         args = parser.parse_args(arguments)
@@ -122,3 +128,21 @@ class OptionTests(SynchronousTestCase):
                 error = self.assertRaises(SystemExit, self.parse, *arguments)
             self.assertEqual(error.code, 2)
             self.assertIn(reason, stream.getvalue().splitlines()[-1])
+
+    def test_noRate(self) -> None:
+        """
+        What has no rate cannot be searched for one, nor swept over rates; over connections it can.
+        """
+        rates = (["--find-max", "--p99", "5ms"], ["--sweep", "rate=10,20"])
+        for fill, given in (
+            (httpParser, ["http://127.0.0.1/", "--pipeline", "2"]),
+            (echoParser, ["127.0.0.1:7", "--bulk"]),
+            (echoParser, ["127.0.0.1:7", "--barrier", "5"]),
+        ):
+            for more in rates:
+                stream = io.StringIO()
+                with redirect_stderr(stream):
+                    error = self.assertRaises(SystemExit, self.parse, *given, *more, fill=fill)
+                self.assertEqual(error.code, 2)
+                self.assertIn("have a rate: not with", stream.getvalue().splitlines()[-1])
+            self.parse(*given, "--sweep", "c=1,2", fill=fill)

@@ -112,7 +112,11 @@ def p99Of(result: Result) -> float:
 
 
 def _between(estimate: Estimate, text: Callable[[float], str]) -> str:
-    return f"{text(estimate.interval.low)} to {text(estimate.interval.high)}"
+    """
+    Where the mean lies; of a single run nobody can tell.
+    """
+    low, high = estimate.interval
+    return f"{text(low)} to {text(high)}" if low < high else "-"
 
 
 def _heading(sweep: Sweep, points: Sequence[Point]) -> str:

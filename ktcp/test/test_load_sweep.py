@@ -86,6 +86,8 @@ class SweepTests(SynchronousTestCase):
         status, out = self.sweep(server, "c=1,2,3", 3, Plan())
         self.assertEqual((status, len(server.plans)), (130, 2))
         self.assertIn("swept over c, 1 run each", out)
+        # A single run has no interval.
+        self.assertEqual(out.splitlines()[4].split()[:3], ["1", "1,000", "-"])
 
     def test_dead(self) -> None:
         """

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ktcp.load.job import Job
 from ktcp.load.process.frames import Frame
+from ktcp.load.report.words import some
 
 BUSY_SHARE = 0.9
 BEHIND_SHARE = 0.01
@@ -39,12 +40,12 @@ def caveatsOf(
         )
     if frame.late > frame.behind:
         words.append(
-            f"{frame.late - frame.behind} requests were sent more than 1 ms late because all"
+            f"{some(frame.late - frame.behind, 'request')} went out more than 1 ms late because all"
             f" {job.plan.connections} connections were waiting for answers: the corrected latencies"
             " count from when they were planned."
         )
     if frame.unsent:
-        words.append(f"{frame.unsent} requests were planned and could not be sent at all.")
+        words.append(f"{some(frame.unsent, 'request')} of the plan could not be sent at all.")
     if frame.errors["ports"]:
         limited = True
         why, what = (
@@ -53,7 +54,7 @@ def caveatsOf(
             else ("each closed connection keeps its own for a minute (TIME_WAIT)", "keep-alive")
         )
         words.append(
-            f"{frame.errors['ports']} times no local port was free to connect from: {why}."
+            f"{some(frame.errors['ports'], 'time')} no local port was free to connect from: {why}."
             f"  Use {what}, or a wider net.ipv4.ip_local_port_range."
         )
     return limited, tuple(words)

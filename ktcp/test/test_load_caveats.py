@@ -53,8 +53,8 @@ class CaveatTests(SynchronousTestCase):
         self.assertIn("sent 20 of 1000 requests", words)
         limited, words = self.words(Frame(good=1000, late=30, unsent=5), [0.5])
         self.assertFalse(limited)
-        self.assertIn("30 requests were sent more than 1 ms late because all 10 connections", words)
-        self.assertIn("5 requests were planned and could not be sent", words)
+        self.assertIn("30 requests went out more than 1 ms late because all 10 connections", words)
+        self.assertIn("5 requests of the plan could not be sent", words)
 
     def test_ports(self) -> None:
         """

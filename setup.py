@@ -32,7 +32,7 @@ setup(
     package_data={
         "ktcp": ["py.typed"],
         "ktcp.admin": ["dashboard.*"],
-        "ktcp.trace": ["page.*"],
+        "ktcp.trace.report": ["page.*"],
     },
     entry_points={
         "console_scripts": [

@@ -25,7 +25,7 @@ from twisted.internet.utils import getProcessOutputAndValue
 from ktcp import HTTPFactory, StaticFiles
 from ktcp.test import recorded
 from ktcp.test.browser import Browser
-from ktcp.trace.page import render
+from ktcp.trace.report.page import render
 
 FOLDER = Path(__file__).parent / "images"
 

@@ -31,9 +31,8 @@ from typing import TextIO
 
 from bench.macro.clients import Wrk
 from bench.macro.peers import Place, ktcp
-from bench.macro.processes import CLIENT_CORES, SERVER_CORES, Server, freePort, serving
+from bench.macro.processes import CLIENT_CORES, SERVER_CORES, Server, freePort, resident, serving
 from bench.macro.samples import Sample
-from bench.macro.soak import resident
 from bench.macro.verdicts import Verdicts
 from bench.macro.workloads import HELLO
 from ktcp.endpoint.admission import makeRoom

@@ -5,28 +5,23 @@ What a result was measured on: the machine, the versions, the commit.
 
 from __future__ import annotations
 
-import os
-import platform
 import re
 import subprocess
 from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from bench.macro.peers import ANYWHERE, Peer, said
+from ktcp.load.machine import machine as here
 
 
 def machine() -> dict[str, Any]:
     """
     Name the machine's parts that a figure depends on; nothing that tells whose it is.
     """
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    return {
-        "cpu": cpu[1] if cpu else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "kernel": f"Linux {platform.release().split('-')[0]}",
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
-    }
+    found = asdict(here())
+    return {**found, "kernel": found["kernel"].partition("-")[0]}
 
 
 def source(checkout: Path) -> dict[str, Any]:

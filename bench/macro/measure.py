@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.macro.clients import WrongAnswer
+from bench.macro.answers import WrongAnswer
 from bench.macro.peers import Peer, Place
 from bench.macro.processes import (
     ALL_CORES,

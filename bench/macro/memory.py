@@ -23,10 +23,9 @@ from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import TextIO
 
-from bench.macro.clients import conversation, readAnswer
+from bench.macro.answers import conversation, readAnswer
 from bench.macro.peers import Place, ktcp
-from bench.macro.processes import CLIENT_CORES, SERVER_CORES, Server, freePort, serving
-from bench.macro.soak import resident
+from bench.macro.processes import CLIENT_CORES, SERVER_CORES, Server, freePort, resident, serving
 from bench.macro.verdicts import Verdicts
 from bench.macro.workloads import HELLO
 

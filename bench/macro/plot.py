@@ -33,8 +33,8 @@ from bench.macro.processes import CLIENT_CORES, SERVER_CORES, ClientRun, Server,
 from bench.macro.samples import Sample, parseResult
 from ktcp.load.engine import run
 from ktcp.load.options import echoJob, echoParser
+from ktcp.load.report.tables import barrierTimes
 from ktcp.load.stats import meanEstimate
-from ktcp.load.tables import barrierTimes
 
 PEERS = ("ktcp", "Twisted", "asyncio", "C epoll")
 COLOURS = {"ktcp": "#c0392b", "Twisted": "#2980b9", "asyncio": "#27ae60", "C epoll": "#7f8c8d"}

@@ -6,6 +6,7 @@ Servers and clients as child processes, each on its own core, none left behind.
 from __future__ import annotations
 
 import os
+import re
 import resource
 import signal
 import socket
@@ -236,3 +237,11 @@ def _used(server: Server) -> tuple[float, float]:
     """
     clients = resource.getrusage(resource.RUSAGE_CHILDREN)
     return clients.ru_utime + clients.ru_stime, server.cpuSeconds()
+
+
+def resident(pid: int) -> int:
+    """
+    @return: KiB of resident memory.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])

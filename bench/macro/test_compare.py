@@ -10,7 +10,8 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench.macro import compare_power, readme, report
-from bench.macro.clients import Echoload, WrongAnswer, readAnswer
+from bench.macro.answers import WrongAnswer, readAnswer
+from bench.macro.clients import Echoload
 from bench.macro.compare import choose, parse
 from bench.macro.figures import judge, ratios, spread, summarise
 from bench.macro.measure import Outcome
@@ -18,7 +19,7 @@ from bench.macro.peers import ANYWHERE, ECHO, HTTP, TLS, moved
 from bench.macro.processes import ClientFailed, ClientRun
 from bench.macro.samples import Sample, parseAb, parseEchoload, parseResult, parseWrk
 from bench.macro.workloads import BARS, BROWSER, POST, ROWS, Bar, Row, needed
-from ktcp.load.example import exampleResult
+from ktcp.test.loadresults import exampleResult
 
 WRK = """\
 Running 2s test @ http://127.0.0.1:45672/

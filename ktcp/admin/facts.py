@@ -19,9 +19,9 @@ from twisted.internet.defer import Deferred
 from ktcp import __version__
 from ktcp.counters import Snapshot
 from ktcp.interfaces import IDescribed
-from ktcp.trace.diag import Diag, listenQueues, tcpInfo
 from ktcp.trace.errors import Unavailable
-from ktcp.trace.queues import takeSample
+from ktcp.trace.kernel.diag import Diag, listenQueues, tcpInfo
+from ktcp.trace.kernel.queues import takeSample
 
 JSON = Mapping[str, Any]
 

@@ -19,8 +19,8 @@ def commands() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     Make the parser of the command line, and those of its subcommands by their names.
     """
     from ktcp.load.options import echoParser, httpParser
-    from ktcp.load.outputs import addOutputOptions
-    from ktcp.load.search import addSearchOptions
+    from ktcp.load.perform import addRunOptions
+    from ktcp.load.report.outputs import addOutputOptions
 
     parser = argparse.ArgumentParser("ktcp-load")
     made = parser.add_subparsers(required=True, dest="command")
@@ -30,7 +30,7 @@ def commands() -> tuple[argparse.ArgumentParser, Mapping[str, argparse.ArgumentP
     ):
         sub = made.add_parser(name, help=what, description=what.capitalize() + ".")
         fill(sub)
-        addSearchOptions(sub)
+        addRunOptions(sub)
         addOutputOptions(sub)
     # Its own parser reads it, see main(): here it is only named.
     made.add_parser("compare", help="compare runs, from what --json wrote", add_help=False)
@@ -49,8 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from ktcp.load.compare import main as compare
     from ktcp.load.engine import CannotRun, run
     from ktcp.load.options import BadOption, echoJob, httpJob
-    from ktcp.load.perform import perform
-    from ktcp.load.search import checkSearchOptions
+    from ktcp.load.perform import checkRunOptions, perform
     from ktcp.load.targets import BadTarget
 
     arguments = sys.argv[1:] if arguments is None else list(arguments)
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return compare(arguments[1:])
     parser, subparsers = commands()
     args = parser.parse_args(arguments)
-    checkSearchOptions(subparsers[args.command], args)
+    checkRunOptions(subparsers[args.command], args)
     make = httpJob if args.command == "http" else echoJob
     try:
         job = make(args, ["ktcp-load", *arguments])

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from ktcp.load import outputs
-from ktcp.load.report import columns, errorsText, planText, some, timeText
+from ktcp.load.report import outputs
+from ktcp.load.report.words import columns, errorsText, planText, some, timeText
 from ktcp.load.result import NotAResult, Result
 from ktcp.load.stats import (
     CONFIDENCE,
@@ -93,14 +93,6 @@ class Figure(NamedTuple):
     resolution: float = 0.0
 
 
-def _percentile(name: str) -> Callable[[Result], float]:
-    def take(result: Result) -> float:
-        total = result.histograms.get("total")
-        return float(total.percentiles[name]) if total is not None else 0.0
-
-    return take
-
-
 def _seconds(name: str) -> Callable[[Result], Iterator[tuple[int, float]]]:
     def take(result: Result) -> Iterator[tuple[int, float]]:
         # The last second may be a part of one.
@@ -115,8 +107,8 @@ _HDR = 0.001
 
 FIGURES = (
     Figure("rate", lambda result: result.rate, _seconds("requests"), "{:,.0f}".format),
-    Figure("p50", _percentile("p50"), _seconds("p50"), timeText, _HDR),
-    Figure("p99", _percentile("p99"), _seconds("p99"), timeText, _HDR),
+    Figure("p50", lambda result: result.percentile("p50"), _seconds("p50"), timeText, _HDR),
+    Figure("p99", lambda result: result.percentile("p99"), _seconds("p99"), timeText, _HDR),
 )
 
 

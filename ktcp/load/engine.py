@@ -16,26 +16,30 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 import ktcp
-from ktcp.load.barrier import Finished
 from ktcp.load.buckets import add, countsOf
-from ktcp.load.channel import Done
+from ktcp.load.caveats import caveatsOf
 from ktcp.load.histogram import histogramOf
 from ktcp.load.job import Job
-from ktcp.load.limits import raiseDescriptors
 from ktcp.load.machine import machine
-from ktcp.load.processes import CannotRun, Team
-from ktcp.load.record import FRAMES_A_SECOND, Frame
+from ktcp.load.process.barrier import Finished
+from ktcp.load.process.channel import Done
+from ktcp.load.process.frames import FRAMES_A_SECOND, Frame
 from ktcp.load.result import Counts, Generator, Progress, Result, Round
 from ktcp.load.schedule import SECOND_NS
 from ktcp.load.tally import Reporter, Tally, Watch
 from ktcp.load.targets import Target
-from ktcp.load.words import wordsOf
+from ktcp.load.team import CannotRun, Team, raiseDescriptors
 
 PROBE_SECONDS = 5.0
 
 # That nobody listens is a finding: a server may refuse now and then.  That there is no
 # way to it is a mistake in the command.
 _FINDINGS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EAGAIN)
+# The kernel says no more than "Cannot assign requested address".
+_NOWHERE = (
+    "no local port is free to connect from (see net.ipv4.ip_local_port_range; a closed connection"
+    " keeps its own for a minute), or this machine has no address of that kind"
+)
 
 
 def probe(target: Target, seconds: float) -> None:
@@ -50,7 +54,7 @@ def probe(target: Target, seconds: float) -> None:
             sock.connect(target.address)
         except OSError as error:
             if error.errno not in _FINDINGS:
-                why = error.strerror or str(error)
+                why = _NOWHERE if error.errno == errno.EADDRNOTAVAIL else error.strerror or error
                 raise CannotRun(f"cannot reach {target.text}: {why}") from error
 
 
@@ -145,7 +149,7 @@ def _round(parts: Iterable[Finished], size: int, frame: Frame) -> Round:
 def _measured(job: Job, started: str, tally: Tally, done: list[Done]) -> Result:
     all = tally.all
     elapsed = max(one.seconds for one in done)
-    generator = Generator(tuple(tally.cpu), *wordsOf(job, all, tally.cpu, elapsed))
+    generator = Generator(tuple(tally.cpu), *caveatsOf(job, all, tally.cpu, elapsed))
     result = _result(job, started, elapsed, all, interrupted=any(one.interrupted for one in done))
     return replace(
         result,

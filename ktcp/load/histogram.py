@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_load_histogram -*-
+# -*- test-case-name: ktcp.test.test_load_buckets -*-
 """
 From counts by bucket to the histogram of a result, and back to the library's own.
 """

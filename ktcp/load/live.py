@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from ktcp.load.report import some, timeText
+from ktcp.load.report.words import some, timeText
 from ktcp.load.result import Progress
 
 if TYPE_CHECKING:

@@ -1,21 +1,35 @@
 # -*- test-case-name: ktcp.test.test_load_options -*-
 """
 The command lines of C{http} and C{echo}, checked, made a L{Job}.
+
+What a value looks like is in L{ktcp.load.arguments}; how to run a job, and what becomes of its
+result, are options of L{ktcp.load.perform} and L{ktcp.load.report.outputs}.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-import re
 import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ktcp.load.barrier import SHORTEST_MESSAGE
-from ktcp.load.job import Job
-from ktcp.load.responses import Checks
+from ktcp.load.arguments import (
+    TOKEN,
+    digest,
+    header,
+    longer,
+    method,
+    natural,
+    positive,
+    rate,
+    regex,
+    size,
+    span,
+    statuses,
+)
+from ktcp.load.job import Checks, Job
+from ktcp.load.process.barrier import SHORTEST_MESSAGE
 from ktcp.load.result import Plan
 from ktcp.load.schedule import ARRIVALS
 from ktcp.load.targets import TLS, Target, targetOfAddress, targetOfURL
@@ -24,122 +38,11 @@ DEFAULT_SECONDS = 10.0
 MESSAGE_SIZE = 64
 BULK_SIZE = 1 << 20
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-_SPANS = {"": 1.0, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
 
 class BadOption(Exception):
     """
     Options that cannot be meant.  The text is one line for the user.
     """
-
-
-def positive(text: str) -> int:
-    """
-    Read a whole number from 1 on.
-    """
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
-def size(text: str) -> int:
-    """
-    Read a number of bytes: C{64}, C{16k}, C{1M}.
-    """
-    match = re.fullmatch(r"([0-9]+)([kKmMgG]?)", text)
-    if match is None or not int(match[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 64, 16k or 1M")
-    return int(match[1]) * _UNITS[match[2].lower()]
-
-
-def span(text: str) -> float:
-    """
-    Read a time: C{5}, C{0.5}, C{250ms}, C{2m}.
-    """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(us|ms|s|m|h|)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 5, 0.5, 250ms or 2m")
-    return float(match[1]) * _SPANS[match[2]]
-
-
-def longer(text: str) -> float:
-    """
-    Read a time that is not zero.
-    """
-    seconds = span(text)
-    if not seconds:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time at all")
-    return seconds
-
-
-def rate(text: str) -> float:
-    """
-    Read a number of requests a second: C{1000}, C{0.5}, C{20k}.
-    """
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)([kK]?)", text)
-    value = float(match[1]) * (1000 if match[2] else 1) if match else 0.0
-    if not value or not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 1000 or 20k")
-    return value
-
-
-def header(text: str) -> tuple[str, str]:
-    """
-    Read C{Name: value}.
-    """
-    name, colon, value = text.partition(":")
-    if not colon or not _TOKEN.fullmatch(name) or re.search(r"[\x00\r\n]", value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a header such as 'Accept: text/html'")
-    return name, value.strip()
-
-
-def method(text: str) -> str:
-    """
-    Read a method.
-    """
-    if not _TOKEN.fullmatch(text) or text == "CONNECT":
-        raise argparse.ArgumentTypeError(f"{text!r} is no method that can be asked for")
-    return text
-
-
-def statuses(text: str) -> frozenset[int]:
-    """
-    Read statuses: C{200} or C{200,404}.
-    """
-    if not re.fullmatch(r"[2-5][0-9]{2}(,[2-5][0-9]{2})*", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a status such as 200 or 200,404")
-    return frozenset(int(part) for part in text.split(","))
-
-
-def natural(text: str) -> int:
-    """
-    Read a whole number from 0 on.
-    """
-    if not (text.isascii() and text.isdigit()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
-
-
-def digest(text: str) -> str:
-    """
-    Read a SHA-256 in hexadecimal.
-    """
-    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a SHA-256 (64 hexadecimal digits)")
-    return text.lower()
-
-
-def regex(text: str) -> bytes:
-    """
-    Read a regular expression for bytes.
-    """
-    try:
-        re.compile(text.encode())
-    except re.error as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no regular expression: {error}") from error
-    return text.encode()
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -320,7 +223,7 @@ def _requests(args: argparse.Namespace, target: Target) -> tuple[bytes, ...]:
 def _line(line: str, where: str) -> tuple[str, str, bytes | None]:
     verb, _, rest = line.strip().partition(" ")
     path, _, body = rest.strip().partition(" ")
-    if not _TOKEN.fullmatch(verb) or not path.startswith("/") or not path.isascii():
+    if not TOKEN.fullmatch(verb) or not path.startswith("/") or not path.isascii():
         raise BadOption(f"{where}: {line!r} is not METHOD PATH [BODY]")
     return verb, path, body.encode() if body else None
 

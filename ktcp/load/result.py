@@ -16,9 +16,6 @@ from typing import Any
 
 SCHEMA = "ktcp-load/1"
 
-# What a run can be (`Result.mode`).
-MODES = ("http", "echo", "bulk", "barrier")
-
 # Names in `Histogram.percentiles`, and what to ask a histogram for.
 PERCENTILES = {"p50": 50.0, "p90": 90.0, "p99": 99.0, "p99.9": 99.9, "p99.99": 99.99}
 
@@ -194,7 +191,7 @@ class Result:
     @ivar version: Of ktcp.
     @ivar started: When, in ISO 8601 with the offset from UTC.
     @ivar command: The command line, or what stands for it.
-    @ivar mode: One of L{MODES}.
+    @ivar mode: C{http}, C{echo}, C{bulk} or C{barrier}.
     @ivar elapsed: Seconds that were measured: rates are counts over this.
     @ivar errors: Counts by the names in L{ERRORS}; kinds that did not happen are left out.
     @ivar statuses: Counts of answers by HTTP status.
@@ -237,6 +234,16 @@ class Result:
         How much went wrong, over all kinds.
         """
         return sum(self.errors.values())
+
+    def percentile(self, name: str) -> int:
+        """
+        The latency of good answers at a percentile.
+
+        @param name: One of L{PERCENTILES}.
+        @return: Nanoseconds; 0 where there was no good answer.
+        """
+        total = self.histograms.get("total")
+        return 0 if total is None else total.percentiles[name]
 
     def toJSON(self) -> str:
         """

@@ -1,6 +1,6 @@
 # -*- test-case-name: ktcp.test.test_load_schedule -*-
 """
-When the requests of an open loop are planned, and how work is dealt to processes.
+When the requests of an open loop are planned.
 
 Pure: numbers in, numbers out.
 """
@@ -52,10 +52,3 @@ def arrivals(kind: str, rate: float, index: int = 0, of: int = 1) -> Iterator[in
     @param kind: One of L{ARRIVALS}.
     """
     return (poisson if kind == "poisson" else constant)(rate, index, of)
-
-
-def share(total: int, index: int, of: int) -> int:
-    """
-    Deal a number of things: how many process C{index} gets, the first ones more.
-    """
-    return total // of + (index < total % of)

@@ -1,23 +1,19 @@
 # -*- test-case-name: ktcp.test.test_load_search -*-
 """
-Many runs in one command: the highest rate that holds a goal, and curves.
+C{--find-max}: the highest rate that holds a goal.
 
 What makes a run is an argument, so the search itself is tested without a server.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TextIO
 
-from ktcp.load import outputs, sweep
-from ktcp.load.goals import duration
-from ktcp.load.points import sweepOption
-from ktcp.load.report import timeText
+from ktcp.load.report import outputs
+from ktcp.load.report.words import timeText
 from ktcp.load.result import Plan, Result
 
 Run = Callable[[Plan], Result]
@@ -76,7 +72,7 @@ def broken(result: Result, rate: float, goal: int) -> str:
         return f"{result.failed} errors"
     if result.rate < ANSWERED * rate:
         return f"only {result.rate:,.0f} a second were answered"
-    p99 = result.histograms["total"].percentiles["p99"]
+    p99 = result.percentile("p99")
     return f"p99 {timeText(p99)}" if p99 > goal else ""
 
 
@@ -162,86 +158,9 @@ class Search:
             found.held, found.broke = low, high
 
 
-def addSearchOptions(parser: argparse.ArgumentParser) -> None:
-    """
-    Add the options that make many runs of one command.
-    """
-    group = parser.add_argument_group("many runs")
-    group.add_argument(
-        "--find-max",
-        dest="findMax",
-        action="store_true",
-        help="search for the highest rate that holds --p99, from --rate or what a closed loop gets",
-    )
-    group.add_argument(
-        "--p99",
-        type=_durationOption,
-        metavar="TIME",
-        help="the goal of --find-max: 99%% of the answers within it, such as 10ms",
-    )
-    group.add_argument(
-        "--sweep",
-        type=sweepOption,
-        metavar="c=1,10,100",
-        help="a run for each value of c (connections) or rate, and a curve",
-    )
-    group.add_argument(
-        "--repeats",
-        type=_countOption,
-        default=3,
-        metavar="N",
-        help="runs of each value of --sweep (%(default)s)",
-    )
-
-
-def _durationOption(text: str) -> int:
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _countOption(text: str) -> int:
-    count = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= count <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of runs: 1 to 1000")
-    return count
-
-
-def checkSearchOptions(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """
-    Refuse combinations that mean nothing.
-    """
-    if args.findMax and args.sweep is not None:
-        parser.error("--find-max and --sweep: one of them at a time")
-    if args.findMax != (args.p99 is not None):
-        parser.error("--find-max needs a goal, and --p99 is one: --find-max --p99 10ms")
-    if args.findMax and any((args.json, args.csv, args.dat, args.html, args.png)):
-        parser.error("--find-max writes no files: run its rate again with --rate")
-
-
-def wanted(args: argparse.Namespace) -> bool:
-    """
-    Whether many runs were asked for.
-    """
-    return bool(args.findMax or args.sweep is not None)
-
-
-def command(run: Run, plan: Plan, args: argparse.Namespace, out: TextIO | None = None) -> int:
-    """
-    Make the runs, and report.
-
-    @return: The exit status.
-    """
-    out = out or sys.stdout
-    if args.sweep is not None:
-        return sweep.command(run, plan, args, out)
-    return findMax(run, plan, args.p99, out)
-
-
 def _tryText(made: Try) -> str:
     result = made.result
-    p99 = timeText(result.histograms["total"].percentiles["p99"])
+    p99 = timeText(result.percentile("p99"))
     verdict = f"no: {made.why}" if made.why else "holds"
     return (
         f"{made.rate:12,.0f} a second: {result.rate:,.0f} answered, p99 {p99},"
@@ -251,7 +170,9 @@ def _tryText(made: Try) -> str:
 
 def findMax(run: Run, plan: Plan, goal: int, out: TextIO) -> int:
     """
-    Be C{--find-max}.
+    Search, telling of each run, and report.
+
+    @return: The exit status.
     """
 
     def tell(made: Try) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from time import perf_counter_ns
 
 from ktcp.load.buckets import percentile
-from ktcp.load.record import FRAME_NS, FRAMES_A_SECOND, Frame
+from ktcp.load.process.frames import FRAME_NS, FRAMES_A_SECOND, Frame
 from ktcp.load.result import Plan, Progress, Second
 from ktcp.load.schedule import SECOND_NS
 

@@ -9,15 +9,18 @@ import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import count
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 PORTS = {"http": 80, "https": 443}
 
-# Sources on loopback take turns in 127.0.0.0/28: an address has 28,000 local ports
-# (ip(7), ip_local_port_range), and a closed connection keeps its own for a minute.
+# Sources on loopback take turns in 127.0.0.0/28: an address has 28,000 local ports, and a
+# closed connection keeps its own for a minute.
 SOURCES = 16
-ENOUGH_PORTS = 20000
+# The first and the last of them (ip(7)), and how many are taken before a second address is.
+PORT_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PORT_SHARE = 0.7
 
 
 class BadTarget(Exception):
@@ -127,6 +130,14 @@ def isLoopback(target: Target) -> bool:
     Tell whether a target is in 127.0.0.0/8, where any address can be a source.
     """
     return target.family == socket.AF_INET and ip_address(target.address[0]).is_loopback
+
+
+def enoughPorts() -> int:
+    """
+    Find how many connections may well come from one address.
+    """
+    first, last = map(int, PORT_RANGE.read_text().split())
+    return int(PORT_SHARE * (last - first + 1))
 
 
 class Connector:

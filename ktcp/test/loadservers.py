@@ -15,12 +15,12 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 from zope.interface import implementer
 
-from ktcp.load.asking import Asked, EchoReader, HTTPReader, Message, patternOf, ring
-from ktcp.load.connection import Work
-from ktcp.load.loop import Loop, clock
-from ktcp.load.record import Frame
-from ktcp.load.responses import Checks
-from ktcp.load.targets import Connector, Target, targetOfAddress
+from ktcp.load.job import Checks
+from ktcp.load.process.frames import Frame
+from ktcp.load.process.loop import Loop, clock
+from ktcp.load.process.requests import Asked, EchoReader, HTTPReader, Message, patternOf, ring
+from ktcp.load.process.work import Work
+from ktcp.load.targets import Connector, targetOfAddress
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -134,10 +134,3 @@ class LoadTestCase(TestCase):
             if frame.number >= 0:
                 whole.add(frame)
         return whole
-
-
-def target(address: str) -> Target:
-    """
-    Make the target of a URL at an address.
-    """
-    return targetOfAddress(address)

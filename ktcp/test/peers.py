@@ -11,7 +11,7 @@ from shutil import which
 from typing import NoReturn
 from unittest import SkipTest
 
-from ktcp.trace.doctor import PROBES
+from ktcp.trace.commands.doctor import PROBES
 from ktcp.trace.errors import Unavailable
 
 

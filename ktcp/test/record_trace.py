@@ -15,11 +15,11 @@ import textwrap
 import zlib
 from typing import Any
 
-from ktcp.trace import session
-from ktcp.trace.assemble import Material
-from ktcp.trace.collect import Collector, readSymbols
-from ktcp.trace.events import TRACEPOINTS, Seen
-from ktcp.trace.tracefs import TraceFS
+from ktcp.trace.analysis.assemble import Material
+from ktcp.trace.analysis.events import TRACEPOINTS, Seen
+from ktcp.trace.kernel.tracefs import TraceFS
+from ktcp.trace.recording import session
+from ktcp.trace.recording.collect import Collector, readSymbols
 
 HEADER = '''"""
 One echo connection as a kernel told it; made by L{ktcp.test.record_trace}.

@@ -11,15 +11,14 @@ from functools import lru_cache
 from typing import Any
 
 from ktcp.test.tracedata import RECORDED
-from ktcp.trace import packet
-from ktcp.trace.assemble import Material, Namer, assemble
-from ktcp.trace.events import TRACEPOINTS, Seen
-from ktcp.trace.formats import Format, Layout, PageLayout, parseFormat, parsePageLayout
-from ktcp.trace.join import Captured
-from ktcp.trace.kallsyms import Symbols
+from ktcp.trace.analysis.assemble import Material, Namer, assemble
+from ktcp.trace.analysis.events import TRACEPOINTS, Seen
+from ktcp.trace.analysis.join import Captured
+from ktcp.trace.kernel import packet
+from ktcp.trace.kernel.formats import Format, Layout, PageLayout, parseFormat, parsePageLayout
+from ktcp.trace.kernel.kallsyms import Symbols
+from ktcp.trace.kernel.pages import Decoder, Record
 from ktcp.trace.model import Environment, Trace
-from ktcp.trace.pages import Decoder, Record
-from ktcp.trace.session import endpointsOf
 
 PORT: int = RECORDED["port"]
 ROLES = {int(pid): role for pid, role in RECORDED["roles"].items()}
@@ -96,7 +95,7 @@ def frames() -> list[Captured]:
     for time, interface, outgoing, length, data in RECORDED["frames"]:
         raw = bytes.fromhex(data)
         layers = packet.decode(raw)
-        summary, ends = packet.summary(layers), endpointsOf(layers)
+        summary, ends = packet.summary(layers), packet.endpointsOf(layers)
         made.append(Captured(time, interface, outgoing, length, raw, summary, ends))
     return made
 

@@ -4,7 +4,6 @@ What several tests of ktcp share: children, transports and certificates.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import io
 import os
@@ -33,7 +32,7 @@ from zope.interface import implementer
 import ktcp
 from ktcp.test.peers import kernel
 from ktcp.trace.__main__ import run
-from ktcp.trace.doctor import CLONE_NEWNET, unshareNetwork
+from ktcp.trace.kernel.namespaces import enterNetwork, unshareNetwork
 
 # The folder that holds the ktcp under test.
 ROOT = Path(ktcp.__file__).parent.parent
@@ -393,19 +392,10 @@ def enterNamespace(test: SynchronousTestCase) -> None:
     home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     test.addCleanup(os.close, home)
     unshareNetwork()
-    test.addCleanup(returnToNamespace, home)
+    test.addCleanup(enterNetwork, home)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         # SIOCSIFFLAGS (netdevice(7)) with IFF_UP and IFF_RUNNING.
         fcntl.ioctl(asking, 0x8914, struct.pack("16sH22x", b"lo", 0x41))
-
-
-def returnToNamespace(home: int) -> None:
-    """
-    Go back (setns(2); Python has it since 3.12).
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.setns(home, CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def runKtcp(test: SynchronousTestCase, *arguments: object) -> tuple[int, str, str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load import compare
-from ktcp.load.example import exampleResult
 from ktcp.load.result import Counts, Result
 from ktcp.load.stats import Verdict, verdict
+from ktcp.test.loadresults import exampleResult
 
 PLAIN = exampleResult(rate=100, seconds=2)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import socket
 import sys
 from dataclasses import replace
-from resource import RLIMIT_NOFILE, getrlimit
+from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
 
@@ -17,16 +17,13 @@ from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
 from ktcp.echo import EchoFactory
-from ktcp.load.engine import run
+from ktcp.load.engine import probe, run
 from ktcp.load.job import Job
-from ktcp.load.limits import OTHERS, raiseDescriptors
-from ktcp.load.processes import CannotRun
-from ktcp.load.record import Frame
 from ktcp.load.result import Plan, Progress, Result
 from ktcp.load.targets import Target, targetOfAddress, targetOfURL
-from ktcp.load.words import wordsOf
+from ktcp.load.team import CannotRun
 from ktcp.test.loadservers import GET, OK, LoadTestCase, ScriptedFactory, always
-from ktcp.test.support import Child
+from ktcp.test.support import Child, enterNamespace
 
 TIMED = Plan(connections=4, seconds=0.5)
 NUMBERED = Plan(connections=4, seconds=None, requests=200)
@@ -99,6 +96,21 @@ class EngineTests(LoadTestCase):
         job = Job("http", target, NUMBERED, (), (GET,))
         error = await self.assertFailure(deferToThread(run, job), CannotRun)
         self.assertIn("cannot reach http://nowhere/: ", str(error))
+
+    def test_noLocalPort(self) -> None:
+        """
+        Where no local port is free nothing is run, and the one line says what to look at.
+        """
+        enterNamespace(self)
+        # A range of one port, and that one is taken.
+        Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("40001 40001")
+        server = socket.create_server(("127.0.0.1", 40000))
+        self.addCleanup(server.close)
+        holder = socket.create_connection(("127.0.0.1", 40000))
+        self.addCleanup(holder.close)
+        error = self.assertRaises(CannotRun, probe, targetOfAddress("127.0.0.1:40000"), 5.0)
+        self.assertIn("no local port is free", str(error))
+        self.assertEqual(len(str(error).splitlines()), 1)
 
     async def test_unixSocket(self) -> None:
         """
@@ -175,64 +187,3 @@ class EngineTests(LoadTestCase):
         self.assertEqual(len(asked), 1)
         self.assertIn(b"requests:", child.output[1])
         self.assertNotIn(b"Traceback", child.output[2])
-
-
-class LimitTests(LoadTestCase):
-    """
-    Tests for what a machine or a generator does not do.
-    """
-
-    def test_descriptors(self) -> None:
-        """
-        More connections than a process may have are refused, with the numbers.
-        """
-        _, hard = getrlimit(RLIMIT_NOFILE)
-        error = self.assertRaises(CannotRun, raiseDescriptors, hard, 1)
-        self.assertIn(f"{hard} connections", str(error))
-        self.assertIn(f"need {hard + OTHERS}", str(error))
-        self.assertEqual(len(str(error).splitlines()), 1)
-        raiseDescriptors(1, 1)
-
-    def words(self, frame: Frame, cpu: list[float]) -> tuple[bool, str]:
-        """
-        Find what is said of a second's run.
-        """
-        job = Job("http", targetOfAddress("127.0.0.1:1"), Plan())
-        limited, words = wordsOf(job, frame, cpu, 1.0)
-        return limited, " ".join(words)
-
-    def test_nothingToSay(self) -> None:
-        """
-        Of a run that nothing disturbed nothing is said.
-        """
-        self.assertEqual(self.words(Frame(good=1000), [0.5, 0.2]), (False, ""))
-
-    def test_busy(self) -> None:
-        """
-        One process that was busy all the time may have been the limit.
-        """
-        limited, words = self.words(Frame(good=1000), [0.5, 0.95])
-        self.assertTrue(limited)
-        self.assertIn("busy 95% of the time", words)
-
-    def test_behind(self) -> None:
-        """
-        Requests sent late though a connection was free are the generator's fault; others are not.
-        """
-        limited, words = self.words(Frame(good=1000, late=30, behind=20), [0.5])
-        self.assertTrue(limited)
-        self.assertIn("sent 20 of 1000 requests", words)
-        limited, words = self.words(Frame(good=1000, late=30, unsent=5), [0.5])
-        self.assertFalse(limited)
-        self.assertIn("30 requests were sent more than 1 ms late because all 10 connections", words)
-        self.assertIn("5 requests were planned and could not be sent", words)
-
-    def test_ports(self) -> None:
-        """
-        That there was no local port is explained.
-        """
-        frame = Frame()
-        frame.errors["ports"] = 7
-        limited, words = self.words(frame, [0.1])
-        self.assertTrue(limited)
-        self.assertIn("ip_local_port_range", words)

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load.example import exampleResult
 from ktcp.load.goals import BadCondition, condition, duration
 from ktcp.load.result import Counts
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=1000, seconds=2)
 SLOWER = exampleResult(rate=900, seconds=2, p50Us=300)

@@ -10,9 +10,9 @@ import io
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load import __main__, engine
-from ktcp.load.example import exampleResult
 from ktcp.load.job import Job
-from ktcp.load.processes import CannotRun
+from ktcp.load.team import CannotRun
+from ktcp.test.loadresults import exampleResult
 
 
 class MainTests(SynchronousTestCase):

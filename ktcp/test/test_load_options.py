@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
-import socket
 from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -15,7 +14,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.load.job import Job
 from ktcp.load.options import BadOption, echoJob, echoParser, httpJob, httpParser
 from ktcp.load.result import Plan
-from ktcp.load.targets import BadTarget, targetOfAddress, targetOfURL
 
 URL = "http://127.0.0.1:8081/a?b=c"
 
@@ -198,27 +196,3 @@ class OptionsTests(SynchronousTestCase):
             ("--barrier", "5", "--size", "8"),
         ):
             self.assertRaises(BadOption, echo, "127.0.0.1:1", *arguments)
-
-    def test_targets(self) -> None:
-        """
-        URLs, addresses and sockets are read.
-        """
-        target = targetOfURL("http://[::1]:81?x")
-        self.assertEqual((target.family, target.path, target.host), (socket.AF_INET6, "/?x", "::1"))
-        self.assertEqual((target.authority, target.address[1]), ("[::1]:81", 81))
-        self.assertEqual(targetOfURL("https://127.0.0.1").address, ("127.0.0.1", 443))
-        unix = targetOfURL("http://whoever/a", unix="/run/a.sock")
-        self.assertEqual((unix.family, unix.address), (socket.AF_UNIX, "/run/a.sock"))
-        self.assertEqual(targetOfAddress("[::1]:7").address[:2], ("::1", 7))
-
-    def test_badTargets(self) -> None:
-        """
-        What is no target is refused before anything is started.
-        """
-        for url in (
-            *("ftp://127.0.0.1/", "127.0.0.1:80", "http://", "http://127.0.0.1:x/", ""),
-            *("http://127.0.0.1:99999/", "http://127.0.0.1/a b", "http://[::1/"),
-        ):
-            self.assertRaises(BadTarget, targetOfURL, url)
-        for address in ("127.0.0.1", ":7", "127.0.0.1:0", "127.0.0.1:65536", "127.0.0.1:x", ""):
-            self.assertRaises(BadTarget, targetOfAddress, address)

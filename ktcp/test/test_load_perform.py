@@ -12,12 +12,13 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load import outputs, search
-from ktcp.load.example import exampleResult
 from ktcp.load.job import Job
-from ktcp.load.perform import perform
+from ktcp.load.options import echoParser, httpParser
+from ktcp.load.perform import addRunOptions, checkRunOptions, perform
+from ktcp.load.report import outputs
 from ktcp.load.result import Plan, Progress, Result
 from ktcp.load.targets import targetOfAddress
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=100, seconds=2)
 
@@ -32,7 +33,7 @@ class PerformTests(SynchronousTestCase):
         Do what a command line asks for with runs that are made up.
         """
         parser = argparse.ArgumentParser()
-        search.addSearchOptions(parser)
+        addRunOptions(parser)
         outputs.addOutputOptions(parser)
         args = parser.parse_args(arguments)
         plans = []
@@ -80,3 +81,68 @@ class PerformTests(SynchronousTestCase):
         self.assertEqual(status, 0)
         self.assertIsNone(plans[0].rate)
         self.assertRegex(out, r"highest rate that held p99 <= 1.00 s: (9[7-9]|10[0-2]) a second")
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    Tests for the options that ask for many runs.
+    """
+
+    def parse(
+        self, *arguments: str, fill: Callable[[argparse.ArgumentParser], None] = lambda parser: None
+    ) -> argparse.Namespace:
+        """
+        Read a command line.
+
+        @param fill: Adds a command's own options.
+        """
+        parser = argparse.ArgumentParser(prog="test")
+        fill(parser)
+        addRunOptions(parser)
+        outputs.addOutputOptions(parser)
+        args = parser.parse_args(arguments)
+        checkRunOptions(parser, args)
+        return args
+
+    def test_refused(self) -> None:
+        """
+        What cannot be meant is one line before anything runs.
+        """
+        for arguments, reason in [
+            (["--find-max"], "needs a goal"),
+            (["--p99", "5ms"], "needs a goal"),
+            (["--find-max", "--p99", "5"], "no time above zero"),
+            (["--find-max", "--p99", "5ms", "--sweep", "c=1"], "one of them at a time"),
+            (["--find-max", "--p99", "5ms", "--csv", "x.csv"], "writes no files"),
+            (["--sweep", "c"], "no sweep"),
+            (["--sweep", "c=0"], "no sweep"),
+            (["--sweep", "c=1.5"], "no sweep"),
+            (["--sweep", "c=1,,2"], "no sweep"),
+            (["--sweep", "rate=nan"], "no sweep"),
+            (["--sweep", "rate=inf"], "no sweep"),
+            (["--sweep", "d=1"], "no sweep"),
+            (["--repeats", "0"], "from 1 on"),
+        ]:
+            stream = io.StringIO()
+            with redirect_stderr(stream):
+                error = self.assertRaises(SystemExit, self.parse, *arguments)
+            self.assertEqual(error.code, 2)
+            self.assertIn(reason, stream.getvalue().splitlines()[-1])
+
+    def test_noRate(self) -> None:
+        """
+        What has no rate cannot be searched for one, nor swept over rates; over connections it can.
+        """
+        rates = (["--find-max", "--p99", "5ms"], ["--sweep", "rate=10,20"])
+        for fill, given in (
+            (httpParser, ["http://127.0.0.1/", "--pipeline", "2"]),
+            (echoParser, ["127.0.0.1:7", "--bulk"]),
+            (echoParser, ["127.0.0.1:7", "--barrier", "5"]),
+        ):
+            for more in rates:
+                stream = io.StringIO()
+                with redirect_stderr(stream):
+                    error = self.assertRaises(SystemExit, self.parse, *given, *more, fill=fill)
+                self.assertEqual(error.code, 2)
+                self.assertIn("have a rate: not with", stream.getvalue().splitlines()[-1])
+            self.parse(*given, "--sweep", "c=1,2", fill=fill)

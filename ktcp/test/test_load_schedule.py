@@ -8,7 +8,7 @@ from itertools import chain, islice, pairwise, takewhile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load.schedule import SECOND_NS, arrivals, constant, poisson, share
+from ktcp.load.schedule import SECOND_NS, arrivals, constant, poisson
 
 
 class ScheduleTests(SynchronousTestCase):
@@ -64,10 +64,3 @@ class ScheduleTests(SynchronousTestCase):
         times = list(takewhile(lambda time: time < 10 * SECOND_NS, constant(1000)))
         waits = sorted(max(6 * SECOND_NS - t, 0) if t >= 5 * SECOND_NS else 0 for t in times)
         self.assertApproximates(waits[int(0.99 * len(waits))] / SECOND_NS, 0.9, 0.002)
-
-    def test_share(self) -> None:
-        """
-        What is dealt to processes is all there is, and no two shares differ by more than one.
-        """
-        self.assertEqual([share(10, index, 4) for index in range(4)], [3, 3, 2, 2])
-        self.assertEqual([share(2, index, 3) for index in range(3)], [1, 1, 0])

@@ -1,24 +1,20 @@
 """
-Tests for many runs in one command.
+Tests for L{ktcp.load.search}.
 """
 
 from __future__ import annotations
 
-import argparse
 import io
-import json
 import random
-from contextlib import redirect_stderr
 from dataclasses import replace
-from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.load import outputs, search
+from ktcp.load import search
 from ktcp.load.buckets import countsOf
-from ktcp.load.example import exampleResult
 from ktcp.load.histogram import histogramOf
 from ktcp.load.result import Counts, Generator, Plan, Result
+from ktcp.test.loadresults import exampleResult
 
 RESULT = exampleResult(rate=100, seconds=1)
 FAST, SLOW = (
@@ -154,98 +150,3 @@ class FindMaxTests(SynchronousTestCase):
         server.stopAfter = 3
         self.assertEqual(search.findMax(server.run, Plan(), GOAL, out), 130)
         self.assertEqual(len(server.plans), 3)
-
-
-class OptionTests(SynchronousTestCase):
-    """
-    The options, and what is done with them.
-    """
-
-    def parse(self, *arguments: str) -> argparse.Namespace:
-        """
-        Read a command line.
-        """
-        parser = argparse.ArgumentParser(prog="test")
-        search.addSearchOptions(parser)
-        outputs.addOutputOptions(parser)
-        args = parser.parse_args(arguments)
-        search.checkSearchOptions(parser, args)
-        return args
-
-    def test_refused(self) -> None:
-        """
-        What cannot be meant is one line before anything runs.
-        """
-        for arguments, reason in [
-            (["--find-max"], "needs a goal"),
-            (["--p99", "5ms"], "needs a goal"),
-            (["--find-max", "--p99", "5"], "no time above zero"),
-            (["--find-max", "--p99", "5ms", "--sweep", "c=1"], "one of them at a time"),
-            (["--find-max", "--p99", "5ms", "--csv", "x.csv"], "writes no files"),
-            (["--sweep", "c"], "no sweep"),
-            (["--sweep", "c=0"], "no sweep"),
-            (["--sweep", "c=1.5"], "no sweep"),
-            (["--sweep", "c=1,,2"], "no sweep"),
-            (["--sweep", "rate=nan"], "no sweep"),
-            (["--sweep", "rate=inf"], "no sweep"),
-            (["--sweep", "d=1"], "no sweep"),
-            (["--repeats", "0"], "1 to 1000"),
-        ]:
-            stream = io.StringIO()
-            with redirect_stderr(stream):
-                error = self.assertRaises(SystemExit, self.parse, *arguments)
-            self.assertEqual(error.code, 2)
-            self.assertIn(reason, stream.getvalue().splitlines()[-1])
-
-    def test_wanted(self) -> None:
-        """
-        Without these options a command is one run.
-        """
-        self.assertFalse(search.wanted(self.parse()))
-        self.assertTrue(search.wanted(self.parse("--sweep", "c=1,2")))
-        self.assertTrue(search.wanted(self.parse("--find-max", "--p99", "1ms")))
-
-    def test_sweep(self) -> None:
-        """
-        A sweep goes over all values again and again, and each file has a line for each.
-        """
-        folder = Path(self.mktemp())
-        folder.mkdir()
-        names = ("json", "csv", "dat", "html", "png")
-        files = [part for n in names for part in (f"--{n}", str(folder / f"s.{n}"))]
-        server, out = Server(1000), io.StringIO()
-        args = self.parse("--sweep", "c=1,100,10", "--repeats", "2", *files)
-        self.assertEqual(search.command(server.run, Plan(processes=4), args, out), 0)
-        self.assertEqual([plan.connections for plan in server.plans], [1, 100, 10] * 2)
-        self.assertEqual([plan.processes for plan in server.plans], [1, 4, 4] * 2)
-        self.assertIn("swept over c, 2 runs each", out.getvalue())
-        made = json.loads((folder / "s.json").read_text())
-        self.assertEqual(made["schema"], "ktcp-load-sweep/1")
-        self.assertEqual([point["value"] for point in made["points"]], [1, 100, 10])
-        Result.fromJSON(json.dumps(made["points"][0]["results"][1]))
-        csv = (folder / "s.csv").read_text().splitlines()
-        self.assertEqual(csv[0].split(",")[:3], ["c", "rate", "rateLow"])
-        self.assertEqual(csv[1].split(",")[:2], ["1", "1000.0"])
-        self.assertEqual((folder / "s.dat").read_text().splitlines()[1].split()[:2], ["1", "1000"])
-        self.assertIn('<polygon class="band', (folder / "s.html").read_text())
-        self.assertEqual((folder / "s.png").read_bytes()[:4], b"\x89PNG")
-
-    def test_sweepOfRates(self) -> None:
-        """
-        Rates are swept too, and a condition is judged at each of them.
-        """
-        server, out = Server(1000), io.StringIO()
-        args = self.parse("--sweep", "rate=500,2000", "--repeats", "1", "--fail-if", "p99>10ms")
-        self.assertEqual(search.command(server.run, Plan(), args, out), 1)
-        self.assertEqual([plan.rate for plan in server.plans], [500, 2000])
-        self.assertEqual(out.getvalue().count("FAILED"), 1)
-
-    def test_sweepInterrupted(self) -> None:
-        """
-        Ctrl-C ends a sweep with what was measured so far.
-        """
-        server, out = Server(1000), io.StringIO()
-        server.stopAfter = 2
-        args = self.parse("--sweep", "c=1,2,3")
-        self.assertEqual(search.command(server.run, Plan(), args, out), 130)
-        self.assertEqual(len(server.plans), 2)

@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.test import peers
 from ktcp.test.peers import kernel, peer
-from ktcp.trace.doctor import Finding
+from ktcp.trace.commands.doctor import Finding
 from ktcp.trace.errors import Unavailable
 
 

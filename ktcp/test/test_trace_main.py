@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from ktcp import __version__
 from ktcp.test.support import runKtcp, spawn
 from ktcp.trace import __main__ as command
-from ktcp.trace import arguments, terminal
+from ktcp.trace.commands import arguments, terminal
 from ktcp.trace.errors import Refused, Unavailable
 
 KTCP = [sys.executable, "-m", "ktcp.trace"]
@@ -24,7 +24,7 @@ KTCP = [sys.executable, "-m", "ktcp.trace"]
 AS_NOBODY = """
 import contextlib, os, sys
 import ctypes, encodings.idna, fcntl, locale, shutil
-from ktcp.trace import capture, drop, queues
+from ktcp.trace.commands import capture, drop, queues
 from ktcp.trace.__main__ import makeParser
 makeParser(["capture"]).format_help()
 from ktcp.trace.__main__ import main
@@ -106,7 +106,7 @@ class CommandTests(SynchronousTestCase):
         self.patch(command, "import_module", None)
         status, output, _ = runKtcp(self, "--help")
         self.assertEqual(status, 0)
-        for name, (_, summary) in command.COMMANDS.items():
+        for name, summary in command.COMMANDS.items():
             self.assertIn(f"{name} ", output)
             self.assertIn(summary, output)
 

@@ -2,8 +2,7 @@
 """
 The command C{ktcp}, and C{python -m ktcp.trace}.
 
-A subcommand is a module with C{addArguments(parser)} and C{main(args)}, which
-returns the exit status; it is imported only when it is asked for.
+A subcommand's module, in L{ktcp.trace.commands}, is imported only when it is asked for.
 """
 
 from __future__ import annotations
@@ -14,34 +13,24 @@ import sys
 from collections.abc import Collection, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 from ktcp import __version__
 from ktcp.trace.errors import TraceError
 
-
-class Command(NamedTuple):
-    """
-    A subcommand.
-
-    @ivar module: Where it is.
-    @ivar summary: Its line in C{ktcp --help}.
-    """
-
-    module: str
-    summary: str
-
-
+# Each subcommand, and its line in C{ktcp --help}.
 COMMANDS = {
-    "doctor": Command("ktcp.trace.doctor", "what the lab needs of this machine, and what is there"),
-    "trace": Command("ktcp.trace.run", "follow connections through the kernel"),
-    "capture": Command("ktcp.trace.capture", "see the packets of a port, and keep them as pcapng"),
-    "queues": Command(
-        "ktcp.trace.queues", "accept queue and SYN queue of a port, and their limits"
-    ),
-    "connections": Command("ktcp.trace.connections", "what the kernel knows of each connection"),
-    "drop": Command("ktcp.trace.drop", "end sockets from outside, TIME_WAIT ones too"),
+    "doctor": "what the lab needs of this machine, and what is there",
+    "trace": "follow connections through the kernel",
+    "capture": "see the packets of a port, and keep them as pcapng",
+    "queues": "accept queue and SYN queue of a port, and their limits",
+    "connections": "what the kernel knows of each connection",
+    "drop": "end sockets from outside, TIME_WAIT ones too",
 }
+
+
+def _module(command: str) -> Any:
+    return import_module(f"ktcp.trace.commands.{command}")
 
 
 def makeParser(loaded: Collection[str]) -> argparse.ArgumentParser:
@@ -59,12 +48,12 @@ def makeParser(loaded: Collection[str]) -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"ktcp {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, (path, summary) in COMMANDS.items():
+    for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(
             name, help=summary, description=f"{summary[0].upper()}{summary[1:]}."
         )
         if name in loaded:
-            import_module(path).addArguments(subparser)
+            _module(name).addArguments(subparser)
     return parser
 
 
@@ -76,9 +65,8 @@ def run(arguments: Sequence[str]) -> int:
     """
     # The first word is the subcommand, or the parser has an error to tell.
     args = makeParser(arguments[:1]).parse_args(arguments)
-    module: Any = import_module(COMMANDS[args.command].module)
     try:
-        status: int = module.main(args)
+        status: int = _module(args.command).main(args)
     except TraceError as error:
         print(f"ktcp {args.command}: {error}", file=sys.stderr)
         return error.status

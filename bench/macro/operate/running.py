@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Condition, Thread
 
+from bench.macro.processes import resident
+
 START_SECONDS = 20.0
 
 
@@ -124,7 +126,7 @@ class Instance:
         """
         @return: KiB, of all its processes.
         """
-        return sum(_resident(pid) for pid in (self.pid, *self.children()))
+        return sum(resident(pid) for pid in (self.pid, *self.children()))
 
     def descriptors(self) -> int:
         """
@@ -138,11 +140,6 @@ class Instance:
         """
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _resident(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
 
 
 @contextmanager

@@ -10,17 +10,16 @@ value, to complain of it and to explain it.  Nothing is opened here.
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from getopt import GetoptError
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NamedTuple, NoReturn, TextIO
 
 from twisted.python import usage
 
-from ktcp import __version__, edge, parameters
+from ktcp import __version__, commandline, console, edge, parameters
+from ktcp.commandline import Section
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.buffers import CEILING
@@ -44,16 +43,22 @@ class Refusal(SystemExit, Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(f"ktcp: {reason}")
 
-    def announce(self) -> None:
+    def announce(self, stream: TextIO | None = None) -> None:
         """
         Print the line, now, where the user looks.
 
         For the time after twistd has begun to log: C{sys.stderr} is the log
         by then, and Python would print there.
+
+        @param stream: Where that is, if not where it was at first.
         """
-        if sys.stderr is not sys.__stderr__ and sys.__stderr__ is not None:
-            print(self.code, file=sys.__stderr__, flush=True)
+        if stream is None and sys.stderr is not sys.__stderr__:
+            stream = sys.__stderr__
+        if stream is not None:
+            print(self.code, file=stream, flush=True)
             self.code = 1
+            # What twistd has for the user of a daemon, after its own words.
+            self.args = ("the line above says why",)
 
 
 SERVICE = (
@@ -196,6 +201,43 @@ class BaseOptions(usage.Options):
     plugins: ClassVar[Sequence[IProtocolPlugin]] = ()
     groups: ClassVar[Sequence[Group]] = ()
 
+    description = (
+        "Serve HTTP/1.1, an echo and other protocols. With no option at all: HTTP on port 8081 "
+        "and the echo on port 12345, both of 127.0.0.1. twistd's own options stand before the "
+        "word ktcp: -n stays in the foreground, and twistd --help has the others."
+    )
+
+    sections: ClassVar[Sequence[Section]] = (
+        Section(
+            "Examples",
+            (
+                ("twistd -n ktcp --port 8080 --no-echo", "HTTP alone, in the foreground"),
+                (
+                    "twistd -n ktcp --root public --interface 0.0.0.0 --workers auto",
+                    "the files of a folder, to everybody, on all processors",
+                ),
+                (
+                    "twistd ktcp --no-http --echo unix:/run/echo.sock",
+                    "an echo at a UNIX socket, as a daemon",
+                ),
+            ),
+        ),
+        Section(
+            "Exit status",
+            (
+                ("0", "it was stopped, by SIGTERM or SIGINT, and everything has ended"),
+                ("1", "it did not start; one line says why, and nothing is left"),
+            ),
+        ),
+        Section(
+            "See also",
+            (
+                ("ktcp-load --help", "the load generator"),
+                ("ktcp --help", "what the kernel does for a connection"),
+            ),
+        ),
+    )
+
     longdesc = (
         "An ENDPOINT is one of Twisted's endpoint strings: tcp:8080:interface=0.0.0.0, "
         "ssl:8443:privateKey=server.pem, unix:/run/ktcp.sock, systemd:domain=INET:index=0, "
@@ -240,14 +282,9 @@ class BaseOptions(usage.Options):
             return f"--{option}: needs a value"
         if option in self.longOpt:
             return f"--{option}: takes no value"
-        likely = [name for name in names if len(option) > 1 and name.startswith(option)]
-        likely = likely or get_close_matches(option, names, 1)
+        likely = [f"--{name}" for name in commandline.likely(option, names)]
         dashes = "-" if len(option) == 1 else "--"
-        hint = (
-            f"did you mean {' or '.join('--' + name for name in likely)}?"
-            if likely
-            else "see --help"
-        )
+        hint = commandline.didYouMean(likely) if likely else "see --help"
         return f"{dashes}{shown(option)}: no such option; {hint}"
 
     def parseArgs(self, *arguments: str) -> None:
@@ -320,16 +357,30 @@ class BaseOptions(usage.Options):
         """
         Display the version of ktcp and exit.
         """
-        print(f"ktcp {__version__}")
+        console.show(f"ktcp {__version__}")
+        sys.exit(0)
+
+    def opt_help(self) -> NoReturn:
+        """
+        Display this help and exit.
+        """
+        console.show(str(self))
         sys.exit(0)
 
     def getUsage(self, width: int | None = None) -> str:
         """
-        Explain every option, by group.
+        Explain every option, by group, and what there is to know besides.
         """
-        width = width or int(os.environ.get("COLUMNS", "80"))
+        width = width or commandline.width()
         groups = ["\n".join([f"{group.title}:", *_help(group, width)]) for group in self.groups]
-        return "\n\n".join([*groups, textwrap.fill(self.longdesc, width)])
+        return "\n".join(
+            [
+                textwrap.fill(self.description, width),
+                "",
+                "\n\n".join([*groups, textwrap.fill(self.longdesc, width)]),
+                *commandline.sections(self.sections, width),
+            ]
+        )
 
 
 def Options() -> BaseOptions:

@@ -176,7 +176,6 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
             ("tcp:x", "invalid literal"),
             ("tcp", "missing 1 required positional argument"),
             ("tcp:1:colour=red", "unexpected keyword argument 'colour'"),
-            ("systemd:domain=INET:index=40", "IndexError"),
             ("haproxy:tcp:x", "invalid literal"),
             ("", "Unknown endpoint type"),
         ):
@@ -185,6 +184,18 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
             self.assertTrue(line.startswith(f"ktcp: --echo {text or repr(text)}: not an endpoint"))
             self.assertIn(reason, line)
             self.assertEqual(len(line.splitlines()), 1)
+
+    def test_notPassed(self) -> None:
+        """
+        A socket that systemd has not passed is named, and how it would be.
+        """
+        for text in ("systemd:domain=INET:index=40", "systemd:domain=INET:name=nobody"):
+            refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), f"--echo={text}")
+            self.assertEqual(
+                refusal.code,
+                f"ktcp: --echo {text}: systemd has passed no such socket; start this by its "
+                ".socket unit, or by systemd-socket-activate",
+            )
 
     def test_noCertificate(self) -> None:
         """

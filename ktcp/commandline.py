@@ -99,7 +99,7 @@ class Parser(argparse.ArgumentParser):
         lines = list(sections(self.sections, width()))
         return super().format_help() + "".join(f"{line}\n" for line in lines)
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]  # of its overloads
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """
         Refuse what is unknown here, where it is known what there is instead:
         argparse has the outermost parser do it.

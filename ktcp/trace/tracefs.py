@@ -198,8 +198,7 @@ def _unavailable(missing: str) -> Unavailable:
     """
     Say that tracing is impossible here.
     """
-    remedy = f"run as root, with `mount -t tracefs tracefs {MOUNTS[0]}`"
-    return Unavailable(missing, "`ktcp trace`", remedy)
+    return Unavailable(missing, "ktcp trace", f"as root, mount -t tracefs nodev {MOUNTS[0]}")
 
 
 def _isTraceFS(path: Path) -> bool:

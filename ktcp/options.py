@@ -163,6 +163,29 @@ SERVICE = (
     ),
 )
 
+# How the endpoint strings that are most asked for begin.
+ENDPOINTS = ("tcp:", "tcp6:", "ktcp:", "ssl:", "unix:", "systemd:", "haproxy:")
+
+
+class _Beginnings(usage.Completer):
+    """
+    For zsh: words that something else follows, so that it puts no blank there.
+    """
+
+    # Twisted's own completers differ in this alone; it has no other name.
+    def _shellCode(self, optName: str, shellType: str) -> str:
+        words = " ".join(each.replace(":", "\\:") for each in ENDPOINTS)
+        return f"{self._repeatFlag}:{self._description(optName)}:{{compadd -S '' -- {words}}}"
+
+
+# What a shell may offer for a value, by what --help calls it; for others, nothing.
+COMPLETERS: Mapping[str, Callable[[], usage.Completer]] = {
+    "ENDPOINT": _Beginnings,
+    "DIRECTORY": usage.CompleteDirs,
+    "PATH": usage.CompleteFiles,
+    "FILE": usage.CompleteFiles,
+}
+
 # Second names, by the first.
 ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
@@ -409,13 +432,16 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
         *map(_groupFor, plugins),
     ]
     body: dict[str, Any] = {"plugins": plugins, "groups": groups}
-    repeatable = []
+    repeatable: list[str] = []
+    actions: dict[str, usage.Completer] = {}
     for parameter in (each for group in groups for each in group.parameters):
         if parameter.repeatable:
             repeatable.append(parameter.name)
         for name in _namesOf(parameter):
+            if parameter.check is not None:
+                actions[name] = COMPLETERS.get(parameter.metavar, usage.Completer)()
             body[f"opt_{name.replace('-', '_')}"] = _optionMethod(parameter, name)
-    body["compData"] = usage.Completions(multiUse=repeatable)
+    body["compData"] = usage.Completions(multiUse=repeatable, optActions=actions)
     return type("Options", (BaseOptions,), body)
 
 

@@ -5,12 +5,14 @@ Tests for L{ktcp.service}.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.internet import reactor as globalReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
@@ -235,6 +237,36 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
         arguments = ("--no-echo", "--no-sink", "--broken-port=1")
         refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), *arguments)
         self.assertEqual(refusal.code, "ktcp: nothing is left to serve")
+
+
+class InterruptedService(Service):
+    """
+    A service whose start is interrupted.
+    """
+
+    def privilegedStartService(self) -> None:
+        """
+        Meet Ctrl-C.
+        """
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class InterruptedTests(SynchronousTestCase):
+    """
+    Ctrl-C while it starts.
+    """
+
+    def test_refuses(self) -> None:
+        """
+        It is a reason not to start, told where the user of a daemon looks.
+        """
+        root = KtcpService(Context(MemoryReactorClock()))
+        InterruptedService().setServiceParent(root)
+        root.stderr = io.StringIO()
+        refusal = self.assertRaises(Refusal, root.privilegedStartService)
+        self.assertEqual(root.stderr.getvalue(), "ktcp: stopped by SIGINT before it served\n")
+        # What twistd adds for that user.
+        self.assertEqual((refusal.code, str(refusal)), (1, "the line above says why"))
 
 
 class RealTests(ListeningLog, TestCase):

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -445,6 +446,19 @@ class TeamTests(TeamMixin, SynchronousTestCase):
         self.workers[0].die("exit status 0")
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_startInterrupted(self) -> None:
+        """
+        Ctrl-C and SIGTERM meanwhile are a reason not to start, too; after that
+        they are what they were.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            team = Team(2, self.spawn, self.reactor)
+            self.reactor.turns = [partial(os.kill, os.getpid(), number)]
+            refusal = self.assertRaises(Refusal, team.startService)
+            self.assertEqual(refusal.code, f"ktcp: stopped by {number.name} before it served")
+            self.assertIs(signal.getsignal(number), before)
 
     def test_startLater(self) -> None:
         """

@@ -43,6 +43,12 @@ os.dup2(writing, 1)
 os.execv(sys.argv[1], sys.argv[1:])
 """
 
+# Becomes a command whose stdout, stderr and stdin are a terminal.
+ON_TERMINAL = """
+import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))
+"""
+
 
 class ScriptTests(SynchronousTestCase):
     """
@@ -164,3 +170,39 @@ class ProcessTests(TestCase):
             # argparse, for one, takes no notice of what it cannot print.
             self.assertIn(await child.ended, (0, 141))
             self.assertEqual(child.errors(), [])
+
+    async def escapes(self, *words: str, **environment: str) -> bool:
+        """
+        Whether a command writes escape sequences to a terminal.
+        """
+        command = [sys.executable, "-c", ON_TERMINAL, BIN / words[0], *words[1:]]
+        child = spawn(self, command, {"NO_COLOR": "", **environment})
+        await child.ended
+        self.assertNotEqual(child.output[1], b"")
+        return b"\x1b" in child.output[1]
+
+    async def test_escapes(self) -> None:
+        """
+        C{NO_COLOR} and a dumb terminal are respected by what has colours, or draws.
+        """
+        doctor = ("ktcp", "doctor")
+        self.assertTrue(await self.escapes(*doctor, TERM="xterm"))
+        self.assertFalse(await self.escapes(*doctor, TERM="xterm", NO_COLOR="1"))
+        self.assertFalse(await self.escapes(*doctor, TERM="dumb"))
+        load = ("ktcp-load", "http", "http://127.0.0.1:1/", "-n", "1")
+        self.assertFalse(await self.escapes(*load, TERM="dumb"))
+
+    async def test_pipes(self) -> None:
+        """
+        Nobody writes escape sequences into a pipe.
+        """
+        for words in (
+            ["ktcp", "doctor"],
+            ["ktcp", "--help"],
+            ["ktcp-load", "http", "http://127.0.0.1:1/", "-n", "1"],
+            ["twistd", "ktcp", "--help"],
+        ):
+            child = spawn(self, [BIN / words[0], *words[1:]], {"TERM": "xterm", "NO_COLOR": ""})
+            await child.ended
+            self.assertNotEqual(child.output[1], b"")
+            self.assertNotIn(b"\x1b", child.output[1] + child.output[2])

@@ -398,6 +398,7 @@ class BaseOptions(usage.Options):
         groups = ["\n".join([f"{group.title}:", *_help(group, width)]) for group in self.groups]
         return "\n".join(
             [
+                "",
                 textwrap.fill(self.description, width),
                 "",
                 "\n\n".join([*groups, textwrap.fill(self.longdesc, width)]),

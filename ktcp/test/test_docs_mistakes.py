@@ -44,7 +44,7 @@ from ktcp.endpoint.server import KTCPServerEndpoint
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.listening import Listener
 from ktcp.load import __main__ as load
-from ktcp.load import limits, outputs
+from ktcp.load import limits, outputs, report
 from ktcp.load.example import exampleResult
 from ktcp.load.record import Frame
 from ktcp.load.words import wordsOf
@@ -52,6 +52,7 @@ from ktcp.options import Options, Refusal
 from ktcp.root import KtcpService
 from ktcp.test.support import BIN, ROOT, Client, runKtcp, spawn
 from ktcp.tls import Certificates
+from ktcp.trace.__main__ import COMMANDS, makeParser
 from ktcp.twistd import complaint
 
 PAGE = ROOT / "docs" / "howto" / "mistakes.rst"
@@ -499,7 +500,9 @@ class MistakesTests(TestCase):
             frame = Frame()
             frame.errors["ports"] = 1200
             job: Any = None
-            return "\n".join(wordsOf(job, frame, [0.0], 1.0)[1])
+            words = wordsOf(job, frame, [0.0], 1.0)[1]
+            result = exampleResult()
+            return report.text(replace(result, generator=replace(result.generator, words=words)))
 
         await self.holds(
             "Load",
@@ -519,13 +522,23 @@ class MistakesTests(TestCase):
         C{ktcp}.
         """
         self.names = {str(self.folder): "/mnt"}
-        with socket.socket() as unused:
+
+        def withoutRights(*words: object) -> str:
+            # What it loads may be out of reach for others.
+            makeParser(COMMANDS).format_help()
+            with asNobody():
+                return runKtcp(self, *words)[2]
+
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as unused:
+            listening = server.getsockname()[1]
             # Bound and not listening, so that nobody else does.
             unused.bind(("127.0.0.1", 0))
             port = unused.getsockname()[1]
             await self.holds(
                 "The lab",
                 lambda: runKtcp(self, "trace", "run", "--tracefs", self.folder)[2],
+                lambda: withoutRights("capture", "--port", 8081),
+                lambda: withoutRights("drop", "--port", listening, "--listeners"),
                 lambda: runKtcp(self, "queues", "--port", port)[2].replace(str(port), "8081"),
                 lambda: runKtcp(self, "drop")[2],
             )

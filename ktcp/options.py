@@ -18,8 +18,7 @@ from typing import Any, ClassVar, NamedTuple, NoReturn, TextIO
 
 from twisted.python import usage
 
-from ktcp import __version__, commandline, console, edge, parameters
-from ktcp.commandline import Section
+from ktcp import __version__, commandline, console, edge, manual, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.buffers import CEILING
@@ -163,29 +162,6 @@ SERVICE = (
     ),
 )
 
-# How the endpoint strings that are most asked for begin.
-ENDPOINTS = ("tcp:", "tcp6:", "ktcp:", "ssl:", "unix:", "systemd:", "haproxy:")
-
-
-class _Beginnings(usage.Completer):
-    """
-    For zsh: words that something else follows, so that it puts no blank there.
-    """
-
-    # Twisted's own completers differ in this alone; it has no other name.
-    def _shellCode(self, optName: str, shellType: str) -> str:
-        words = " ".join(each.replace(":", "\\:") for each in ENDPOINTS)
-        return f"{self._repeatFlag}:{self._description(optName)}:{{compadd -S '' -- {words}}}"
-
-
-# What a shell may offer for a value, by what --help calls it; for others, nothing.
-COMPLETERS: Mapping[str, Callable[[], usage.Completer]] = {
-    "ENDPOINT": _Beginnings,
-    "DIRECTORY": usage.CompleteDirs,
-    "PATH": usage.CompleteFiles,
-    "FILE": usage.CompleteFiles,
-}
-
 # Second names, by the first.
 ALIASES = {"http-port": "port", "http-tls-port": "tls-port"}
 
@@ -223,51 +199,6 @@ class BaseOptions(usage.Options):
 
     plugins: ClassVar[Sequence[IProtocolPlugin]] = ()
     groups: ClassVar[Sequence[Group]] = ()
-
-    description = (
-        "Serve HTTP/1.1, an echo and other protocols. With no option at all: HTTP on port 8081 "
-        "and the echo on port 12345, both of 127.0.0.1. twistd's own options stand before the "
-        "word ktcp: -n stays in the foreground, and twistd --help has the others."
-    )
-
-    sections: ClassVar[Sequence[Section]] = (
-        Section(
-            "Examples",
-            (
-                ("twistd -n ktcp --port 8080 --no-echo", "HTTP alone, in the foreground"),
-                (
-                    "twistd -n ktcp --root public --interface 0.0.0.0 --workers auto",
-                    "the files of a folder, to everybody, on all processors",
-                ),
-                (
-                    "twistd ktcp --no-http --echo unix:/run/echo.sock",
-                    "an echo at a UNIX socket, as a daemon",
-                ),
-            ),
-        ),
-        Section(
-            "Exit status",
-            (
-                ("0", "it was stopped, by SIGTERM or SIGINT, and everything has ended"),
-                ("1", "it did not start; one line says why, and nothing is left"),
-            ),
-        ),
-        Section(
-            "See also",
-            (
-                ("ktcp-load --help", "the load generator"),
-                ("ktcp --help", "what the kernel does for a connection"),
-            ),
-        ),
-    )
-
-    longdesc = (
-        "An ENDPOINT is one of Twisted's endpoint strings: tcp:8080:interface=0.0.0.0, "
-        "ssl:8443:privateKey=server.pem, unix:/run/ktcp.sock, systemd:domain=INET:index=0, "
-        "haproxy:tcp:8080.  A colon within a value is written \\:, as in interface=\\:\\:1.  An "
-        "ENDPOINT stands in for the port of its protocol.  Port 0 is any free port; the log says "
-        "which."
-    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -399,10 +330,10 @@ class BaseOptions(usage.Options):
         return "\n".join(
             [
                 "",
-                textwrap.fill(self.description, width),
+                textwrap.fill(manual.DESCRIPTION, width),
                 "",
-                "\n\n".join([*groups, textwrap.fill(self.longdesc, width)]),
-                *commandline.sections(self.sections, width),
+                "\n\n".join([*groups, textwrap.fill(manual.ENDPOINTS, width)]),
+                *commandline.sections(manual.SECTIONS, width),
             ]
         )
 
@@ -440,7 +371,7 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
             repeatable.append(parameter.name)
         for name in _namesOf(parameter):
             if parameter.check is not None:
-                actions[name] = COMPLETERS.get(parameter.metavar, usage.Completer)()
+                actions[name] = manual.COMPLETERS.get(parameter.metavar, usage.Completer)()
             body[f"opt_{name.replace('-', '_')}"] = _optionMethod(parameter, name)
     body["compData"] = usage.Completions(multiUse=repeatable, optActions=actions)
     return type("Options", (BaseOptions,), body)

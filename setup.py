@@ -17,6 +17,8 @@ COMPRESS = ["brotli>=1.1", "zstandard>=0.22"]
 
 LOAD = ["hdrhistogram", "rich"]
 
+COMPLETION = ["argcomplete>=3.2"]
+
 setup(
     name="ktcp",
     version=VERSION[1],
@@ -37,7 +39,7 @@ setup(
     entry_points={
         "console_scripts": [
             "ktcp = ktcp.trace.__main__:main",
-            "ktcp-load = ktcp.load.__main__:main",
+            "ktcp-load = ktcp.load.__main__:console",
         ]
     },
     zip_safe=False,
@@ -49,11 +51,14 @@ setup(
     ],
     extras_require={
         "admin": ["prometheus-client"],
+        # Shells complete ktcp and ktcp-load.
+        "completion": COMPLETION,
         "compress": COMPRESS,
         # A load generator that draws: the curve on a terminal, and --png.
         "load": LOAD,
         "plot": ["matplotlib"],
         "test": [
+            *COMPLETION,
             *COMPRESS,
             *LOAD,
             # matplotlib for ktcp-load's pictures, numpy as the judge of its statistics, and

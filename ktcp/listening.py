@@ -24,7 +24,10 @@ from __future__ import annotations
 import errno
 import os
 import shlex
+import socket
+import stat
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
@@ -96,6 +99,7 @@ class Listener(Service):
         listening: Deferred[Any] = self.endpoint.listen(self.factory)
         listening.addCallback(self._opened).addErrback(failed)
         if failures:
+            _dropLock(failures[0].value)
             raise Refusal(f"{self.origin}: {_whyNot(failures[0].value)}")
         self.listening = listening
 
@@ -159,23 +163,82 @@ def _whyNot(error: BaseException | None) -> str:
     """
     Say why an endpoint cannot listen, and what to do.
     """
+    if isinstance(error, CannotListenError):
+        number = getattr(error.socketError, "errno", None)
+        if isinstance(error.port, bytes):
+            return _whyNotPath(os.fsdecode(error.port), number, error.socketError)
+        return _whyNotPort(error.interface, error.port, number, error.socketError)
     if isinstance(error, OSError):
-        return f"cannot listen ({error.strerror})"
-    if not isinstance(error, CannotListenError):
-        return f"cannot listen ({oneLine(error)})"
-    number = getattr(error.socketError, "errno", None)
-    if isinstance(error.port, bytes):
-        where = os.fsdecode(error.port)
-        finding, another = f"ss -lx src {shlex.quote(where)}", "another path"
-    else:
-        host = error.interface or "*"
-        where = f"[{host}]:{error.port}" if ":" in host else f"{host}:{error.port}"
-        finding = f"ss -ltnp sport = :{error.port}"
-        another = "another port, 0 for any free one"
-        if number == errno.EACCES:
-            where += ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        return f"cannot listen ({error.strerror}){_advice(error.errno)}"
+    return f"cannot listen ({oneLine(error)})"
+
+
+def _whyNotPort(interface: str, port: int, number: int | None, error: object) -> str:
+    """
+    The same, of a TCP port.
+    """
+    host = interface or "*"
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    another = "choose another port, 0 for any free one"
     if number == errno.EADDRINUSE:
-        return f"{where} is already in use; stop what listens there ({finding}) or choose {another}"
+        finding = f"ss -ltnp sport = :{port}"
+        return f"{where} is already in use; stop what listens there ({finding}) or {another}"
     if number == errno.EADDRNOTAVAIL:
         return f"cannot listen on {where}; no interface has this address (see ip address)"
-    return f"cannot listen on {where} ({error.socketError}); choose {another}"
+    if number == errno.EINVAL and host.lower().startswith("fe80:") and "%" not in host:
+        return f"cannot listen on {where}; give its interface too, as in {host}%eth0"
+    if number == errno.EACCES:
+        where += ": ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        return f"cannot listen on {where} ({error}); {another}"
+    return f"cannot listen on {where} ({error}){_advice(number)}"
+
+
+def _whyNotPath(path: str, number: int | None, error: object) -> str:
+    """
+    The same, of a UNIX socket.
+    """
+    # Or somebody has the lock that Twisted keeps beside it ("Cannot acquire lock").
+    if number != errno.EADDRINUSE and "acquire lock" not in str(error):
+        return f"cannot listen on {path} ({error}); choose another path"
+    quoted = shlex.quote(path)
+    if os.path.exists(path) and not stat.S_ISSOCK(os.stat(path).st_mode):
+        return f"{path} is there, and no socket; choose another path"
+    if _isDeserted(path):
+        return f"{path} is what a process left behind; remove it: rm {quoted}"
+    finding = f"ss -lx src {quoted}"
+    return f"{path} is already in use; stop what listens there ({finding}) or choose another path"
+
+
+def _dropLock(error: BaseException | None) -> None:
+    """
+    Remove the lock that Twisted leaves beside a UNIX socket which it could not
+    open: the next one to find it would take that socket for its own, and remove it.
+    """
+    if isinstance(error, CannotListenError) and isinstance(error.port, bytes):
+        lock = os.fsdecode(error.port) + ".lock"
+        with suppress(OSError):
+            if os.readlink(lock) == str(os.getpid()):
+                os.unlink(lock)
+
+
+def _isDeserted(path: str) -> bool:
+    """
+    Whether nobody listens at a UNIX socket any more.
+    """
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.setblocking(False)
+        return asking.connect_ex(path) == errno.ECONNREFUSED
+
+
+def _advice(number: int | None) -> str:
+    """
+    What to do about an error that has little to do with where to listen.
+    """
+    found = {
+        errno.EAFNOSUPPORT: "this kernel has no such addresses; give others with --interface",
+        errno.EMFILE: "allow more descriptors (ulimit -n; systemd: LimitNOFILE)",
+        errno.ENOENT: "make its folder first",
+        errno.EACCES: "choose a folder that this user may write",
+        errno.EPERM: "choose a folder that this user may write",
+    }.get(number or 0)
+    return f"; {found}" if found else ""

@@ -10,17 +10,15 @@ value, to complain of it and to explain it.  Nothing is opened here.
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from getopt import GetoptError
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from twisted.python import usage
 
-from ktcp import __version__, edge, parameters
+from ktcp import __version__, commandline, console, edge, manual, parameters
 from ktcp.discovery import discover
 from ktcp.endpoint.admission import CLIENT_CONNECTIONS, CONNECTIONS
 from ktcp.endpoint.buffers import CEILING
@@ -170,14 +168,6 @@ class BaseOptions(usage.Options):
     plugins: ClassVar[Sequence[IProtocolPlugin]] = ()
     groups: ClassVar[Sequence[Group]] = ()
 
-    longdesc = (
-        "An ENDPOINT is one of Twisted's endpoint strings: tcp:8080:interface=0.0.0.0, "
-        "ssl:8443:privateKey=server.pem, unix:/run/ktcp.sock, systemd:domain=INET:index=0, "
-        "haproxy:tcp:8080.  A colon within a value is written \\:, as in interface=\\:\\:1.  An "
-        "ENDPOINT stands in for the port of its protocol.  Port 0 is any free port; the log says "
-        "which."
-    )
-
     def __init__(self) -> None:
         super().__init__()
         self.given: set[str] = set()
@@ -214,14 +204,9 @@ class BaseOptions(usage.Options):
             return f"--{option}: needs a value"
         if option in self.longOpt:
             return f"--{option}: takes no value"
-        likely = [name for name in names if len(option) > 1 and name.startswith(option)]
-        likely = likely or get_close_matches(option, names, 1)
+        likely = [f"--{name}" for name in commandline.likely(option, names)]
         dashes = "-" if len(option) == 1 else "--"
-        hint = (
-            f"did you mean {' or '.join('--' + name for name in likely)}?"
-            if likely
-            else "see --help"
-        )
+        hint = commandline.didYouMean(likely) if likely else "see --help"
         return f"{dashes}{shown(option)}: no such option; {hint}"
 
     def parseArgs(self, *arguments: str) -> None:
@@ -294,16 +279,31 @@ class BaseOptions(usage.Options):
         """
         Display the version of ktcp and exit.
         """
-        print(f"ktcp {__version__}")
+        console.show(f"ktcp {__version__}")
+        sys.exit(0)
+
+    def opt_help(self) -> NoReturn:
+        """
+        Display this help and exit.
+        """
+        console.show(str(self))
         sys.exit(0)
 
     def getUsage(self, width: int | None = None) -> str:
         """
-        Explain every option, by group.
+        Explain every option, by group, and what there is to know besides.
         """
-        width = width or int(os.environ.get("COLUMNS", "80"))
+        width = width or commandline.width()
         groups = ["\n".join([f"{group.title}:", *_help(group, width)]) for group in self.groups]
-        return "\n\n".join([*groups, textwrap.fill(self.longdesc, width)])
+        return "\n".join(
+            [
+                "",
+                textwrap.fill(manual.DESCRIPTION, width),
+                "",
+                "\n\n".join([*groups, textwrap.fill(manual.ENDPOINTS, width)]),
+                *commandline.sections(manual.SECTIONS, width),
+            ]
+        )
 
 
 def Options() -> BaseOptions:
@@ -332,13 +332,16 @@ def optionsFor(plugins: Sequence[IProtocolPlugin]) -> type[BaseOptions]:
         *map(_groupFor, plugins),
     ]
     body: dict[str, Any] = {"plugins": plugins, "groups": groups}
-    repeatable = []
+    repeatable: list[str] = []
+    actions: dict[str, usage.Completer] = {}
     for parameter in (each for group in groups for each in group.parameters):
         if parameter.repeatable:
             repeatable.append(parameter.name)
         for name in _namesOf(parameter):
+            if parameter.check is not None:
+                actions[name] = manual.COMPLETERS.get(parameter.metavar, usage.Completer)()
             body[f"opt_{name.replace('-', '_')}"] = _optionMethod(parameter, name)
-    body["compData"] = usage.Completions(multiUse=repeatable)
+    body["compData"] = usage.Completions(multiUse=repeatable, optActions=actions)
     return type("Options", (BaseOptions,), body)
 
 

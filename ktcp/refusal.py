@@ -6,6 +6,7 @@ How ktcp says no: in one line, that names what the user gave.
 from __future__ import annotations
 
 import sys
+from typing import TextIO
 
 
 class Refusal(SystemExit, Exception):
@@ -22,16 +23,22 @@ class Refusal(SystemExit, Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(f"ktcp: {reason}")
 
-    def announce(self) -> None:
+    def announce(self, stream: TextIO | None = None) -> None:
         """
         Print the line, now, where the user looks.
 
         For the time after twistd has begun to log: C{sys.stderr} is the log
         by then, and Python would print there.
+
+        @param stream: Where that is, if not where it was at first.
         """
-        if sys.stderr is not sys.__stderr__ and sys.__stderr__ is not None:
-            print(self.code, file=sys.__stderr__, flush=True)
+        if stream is None and sys.stderr is not sys.__stderr__:
+            stream = sys.__stderr__
+        if stream is not None:
+            print(self.code, file=stream, flush=True)
             self.code = 1
+            # What twistd has for the user of a daemon, after its own words.
+            self.args = ("the line above says why",)
 
 
 def oneLine(error: BaseException | None) -> str:

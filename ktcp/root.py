@@ -6,8 +6,9 @@ together, and can say what there is of it.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import CancelledError, Deferred, gatherResults
@@ -15,12 +16,13 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from ktcp.console import noticing
 from ktcp.counting import Counting
 from ktcp.interfaces import Context
 from ktcp.refusal import Refusal
 from ktcp.supervisor import Supervisor
 from ktcp.tracking import ProtocolService
-from ktcp.workers.team import STOP_WITHIN
+from ktcp.workers.team import STOP_WITHIN, stoppedBy
 
 if TYPE_CHECKING:
     from ktcp.admin.service import Plane
@@ -36,6 +38,7 @@ class KTCPService(MultiService):
     @ivar plane: The admin plane, if there is one.
     @ivar draining: It has begun to stop: no more is to be sent here.
     @ivar supervisor: Is told what becomes of it.
+    @ivar stderr: Where the user of a daemon still looks, if anywhere.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class KTCPService(MultiService):
         self.context = context
         self._counting = None if context.counters is None else Counting(context.counters)
         self.draining = False
+        self.stderr: TextIO | None = None
         self.plane: Plane | None = None
         self.supervisor = Supervisor({}, context.reactor)
         self._drainTimeout = drainTimeout
@@ -139,9 +143,24 @@ class KTCPService(MultiService):
         @raise Refusal: Nothing was started.
         """
         try:
-            start()
+            self._unlessStopped(start)
         except Refusal as refusal:
             self.stopService()
             _log.error("{reason}", reason=refusal.code)
-            refusal.announce()
+            refusal.announce(self.stderr)
             raise
+
+    def _unlessStopped(self, start: Callable[[], None]) -> None:
+        """
+        Start, and see that Ctrl-C meanwhile leaves no more behind than another
+        reason not to: twistd has written its pid file by now.
+
+        @raise Refusal: Nothing is to be started any more.
+        """
+        if self.context.reactor.running:
+            start()
+            return
+        with noticing(signal.SIGINT, signal.SIGTERM) as noticed:
+            start()
+        if noticed:
+            raise stoppedBy(noticed[0])

@@ -22,8 +22,9 @@ from twisted.internet.endpoints import TCP4ServerEndpoint, serverFromString
 from twisted.internet.interfaces import IProtocolFactory, IStreamServerEndpoint
 from twisted.logger import Logger
 
-from ktcp import edge
+from ktcp import edge, twistd
 from ktcp import options as commandLine
+from ktcp.console import endOnInterrupt
 from ktcp.counters import Census, Counters, Layout, Snapshot
 from ktcp.dmesg import reportCounters
 from ktcp.endpoint.admission import Admission, Room, makeRoom
@@ -47,6 +48,13 @@ from ktcp.workers.team import Team
 
 _log = Logger()
 
+# Descriptors without which nothing can be served: the interpreter's, the reactor's and
+# the listeners'; and for each worker its sockets and the pipes to it, at both ends.
+FEWEST_DESCRIPTORS, OF_A_WORKER = 32, 8
+# Twisted has posix_spawn(3) close 255 of them in a child, which fails (EBADF) where
+# so many are not allowed.
+TO_SPAWN = 256
+
 
 def Options() -> BaseOptions:
     """
@@ -56,9 +64,14 @@ def Options() -> BaseOptions:
     As early as this, because twist installs Twisted's as soon as the options
     are parsed; not earlier, because C{--help} needs none.
     """
+    # From here on until the reactor runs; Ctrl-C would be a traceback.
+    endOnInterrupt()
     options = commandLine.Options()
 
     def parsed() -> None:
+        complaint = twistd.complaint(options.parent or {})
+        if complaint is not None:
+            raise Refusal(complaint)
         _installReactor()
         # twistd makes its log when it has read the command line; twist has an
         # option of its own, before the word ktcp.
@@ -91,6 +104,7 @@ def makeService(options: BaseOptions) -> IService:
     supervisor = Supervisor(os.environ, reactor)
     # Of each worker; they do the same.
     room = makeRoom(options["limit-connections"])
+    _checkRoom(room, options["workers"] or 0)
     reactor.callWhenRunning(_sayRoom, room, options["limit-connections"])
     if options["workers"] is None:
         counters = Counters(layoutFor(options))
@@ -104,10 +118,14 @@ def makeService(options: BaseOptions) -> IService:
             dict,
             lambda most: succeed([service.inventory(most)]),
         )
-        reactor.callWhenRunning(reopenOnSignals, reactor, service, (signal.SIGHUP, signal.SIGUSR1))
+        reopening = [signal.SIGHUP, signal.SIGUSR1]
     else:
         service = assembleTeam(options, reactor)
+        reopening = [signal.SIGUSR1]
     service.supervisor = supervisor
+    # They may come before anything is served, and would end the process.
+    reopenOnSignals(reactor, service, reopening)
+    _keepStderr(options, reactor, service)
     reactor.callWhenRunning(supervisor.ready, "serving")
     # Before any listener, so that it runs before they say that they are ready.
     reactor.callWhenRunning(stopOnSignals, reactor, service)
@@ -130,8 +148,7 @@ def assembleTeam(options: BaseOptions, reactor: Any) -> KTCPService:
     team = Team(size, spawner, reactor, options["drain-timeout"])
     team.setServiceParent(root)
     addPlane(options, reactor, root, ledger.snapshot, ledger.workers, spawner.connections)
-    reactor.callWhenRunning(reloadOnSignal, reactor, root, team)
-    reactor.callWhenRunning(reopenOnSignals, reactor, root, (signal.SIGUSR1,))
+    reloadOnSignal(reactor, root, team)
     return root
 
 
@@ -239,6 +256,32 @@ def layoutFor(options: BaseOptions) -> Layout:
     What is counted: the same in all processes that have the same options.
     """
     return Layout([plugin.name for plugin in options.served()])
+
+
+def _checkRoom(room: Room, workers: int) -> None:
+    """
+    See that there are descriptors to begin with.
+
+    @raise Refusal: There are not.
+    """
+    needed = FEWEST_DESCRIPTORS
+    if workers:
+        needed = max(TO_SPAWN, needed + OF_A_WORKER * workers)
+    if room.descriptors < needed:
+        raise Refusal(
+            f"{room.descriptors} descriptors are too few to start with; allow {needed} or more "
+            "(ulimit -Hn; systemd: LimitNOFILE)"
+        )
+
+
+def _keepStderr(options: BaseOptions, reactor: Any, service: KTCPService) -> None:
+    """
+    Have a daemon tell its user why it does not start, in full: by then twistd
+    has turned stderr away, and repeats 80 bytes of it.
+    """
+    if options.parent and not options.parent.get("nodaemon", True):
+        service.stderr = os.fdopen(os.dup(2), "w")
+        reactor.callWhenRunning(service.stderr.close)
 
 
 def _sayRoom(room: Room, wanted: int) -> None:
@@ -373,12 +416,28 @@ def _fromString(origin: str, text: str, reactor: Any) -> IStreamServerEndpoint:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
     except OSError as error:  # A certificate that cannot be read.
         raise Refusal(f"{origin}: {error.filename}: {error.strerror}") from error
+    except LookupError as error:
+        if not text.startswith("systemd:"):
+            raise Refusal(_notAnEndpoint(origin, error)) from error
+        raise Refusal(
+            f"{origin}: systemd has passed no such socket; start this by its .socket unit, or by "
+            "systemd-socket-activate"
+        ) from error
     except Exception as error:
         # Parsers are plugins too, and raise what they like: ValueError for a
         # number, TypeError for an argument they do not know, KeyError for a
         # descriptor that systemd did not pass, OpenSSL's own for a bad PEM.
-        raise Refusal(
-            f"{origin}: not an endpoint ({oneLine(error)}); it must be like tcp:8080, "
-            "ssl:8443:privateKey=server.pem or unix:/run/ktcp.sock"
-        ) from error
+        raise Refusal(_notAnEndpoint(origin, error)) from error
     return endpoint
+
+
+def _notAnEndpoint(origin: str, error: Exception) -> str:
+    """
+    Say that a string is no endpoint, and what would be one.
+    """
+    if type(error).__module__.startswith("OpenSSL"):
+        return f"{origin}: the file holds no private key, or no certificate, in PEM"
+    return (
+        f"{origin}: not an endpoint ({oneLine(error)}); it must be like tcp:8080, "
+        "ssl:8443:privateKey=server.pem or unix:/run/ktcp.sock"
+    )

@@ -9,7 +9,7 @@ for a turn, by C{callFromThread}.
 from __future__ import annotations
 
 import signal
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from types import FrameType
 from typing import Any
 
@@ -64,6 +64,14 @@ def stopOnSignals(
     reactor.addSystemEventTrigger("after", "shutdown", ignore)
 
 
+def _once(reactor: Any, call: Callable[[], object]) -> Callable[[int, FrameType | None], None]:
+    """
+    Make a handler for a signal that may come at any time, even before
+    everything is served: what it asks for is done after that.
+    """
+    return lambda number, frame: reactor.callFromThread(reactor.callWhenRunning, call)
+
+
 def reopenOnSignals(
     reactor: Any, service: KTCPService, signals: Collection[signal.Signals]
 ) -> None:
@@ -80,7 +88,7 @@ def reopenOnSignals(
 
     if service.context.reopening or service.supervisor.isThere:
         for each in signals:
-            signal.signal(each, lambda number, frame: reactor.callFromThread(reopen))
+            signal.signal(each, _once(reactor, reopen))
 
 
 def reloadOnSignal(reactor: Any, service: KTCPService, team: Team) -> None:
@@ -92,4 +100,4 @@ def reloadOnSignal(reactor: Any, service: KTCPService, team: Team) -> None:
         service.supervisor.reloading()
         team.reload().addCallback(lambda _: service.supervisor.ready("serving"))
 
-    signal.signal(signal.SIGHUP, lambda number, frame: reactor.callFromThread(reload))
+    signal.signal(signal.SIGHUP, _once(reactor, reload))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
+from ktcp.commandline import Parser
 from ktcp.load.report import outputs
 from ktcp.load.report.words import columns, errorsText, planText, some, timeText
 from ktcp.load.result import NotAResult, Result
@@ -263,11 +264,11 @@ def _confidence(text: str) -> float:
     return value
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """
     Make the parser of the command line.
     """
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="ktcp-load compare",
         description="Compare runs, from what --json wrote. The first is A, the base.",
         epilog="Exit status: 0, 1 if a condition is so, 2 if a file cannot be read.",
@@ -313,7 +314,8 @@ def main(arguments: Sequence[str], out: TextIO | None = None) -> int:
     try:
         sides = [read(name, letter) for name, letter in zip(args.runs, _LETTERS, strict=False)]
     except (OSError, NotAResult) as error:
-        print(f"ktcp-load compare: {error}", file=sys.stderr)
+        why = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else error
+        print(f"ktcp-load compare: {why}", file=sys.stderr)
         return outputs.USAGE
     runs = {side.letter: side.results for side in sides}
     for condition in args.failIf:

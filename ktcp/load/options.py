@@ -46,17 +46,34 @@ class BadOption(Exception):
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
+    add = parser.add_argument_group("load").add_argument
     # htstress's and wrk's names, where they have one.
     add("-n", "--number", type=positive, metavar="N", help="requests in all")
     add("-d", "--duration", type=longer, metavar="TIME", help="how long (default: 10s, or -n)")
-    add("-c", "--connections", "--concurrency", type=positive, metavar="C", help="in all (10)")
-    add("-t", "--threads", "--processes", type=positive, default=1, dest="processes", metavar="P")
+    add(
+        *("-c", "--connections", "--concurrency"),
+        type=positive,
+        metavar="C",
+        help="connections in all (default: 10)",
+    )
+    add(
+        *("-t", "--threads", "--processes"),
+        type=positive,
+        default=1,
+        dest="processes",
+        metavar="P",
+        help="processes that share them (default: 1)",
+    )
     add("-u", "--udaddr", "--unix", dest="unix", metavar="PATH", help="connect to this socket")
     add("--timeout", type=longer, default=10.0, metavar="TIME", help="for an answer (default: 10s)")
     add("--warmup", type=span, default=0.0, metavar="TIME", help="before it counts (default: 0)")
     add("--rate", type=rate, metavar="R", help="open loop: so many a second in all")
-    add("--arrivals", choices=ARRIVALS, default="constant", help="with --rate")
+    add(
+        "--arrivals",
+        choices=ARRIVALS,
+        default="constant",
+        help="how --rate is spread in time (default: constant)",
+    )
 
 
 def httpParser(parser: argparse.ArgumentParser) -> None:
@@ -64,9 +81,16 @@ def httpParser(parser: argparse.ArgumentParser) -> None:
     Add what C{http} takes.
     """
     _common(parser)
-    add = parser.add_argument
-    add("url", metavar="URL")
-    add("-H", "--header", type=header, action="append", default=[], metavar="'NAME: VALUE'")
+    parser.add_argument("url", metavar="URL", help="http://HOST:PORT/PATH or https://...")
+    add = parser.add_argument_group("request").add_argument
+    add(
+        *("-H", "--header"),
+        type=header,
+        action="append",
+        default=[],
+        metavar="'NAME: VALUE'",
+        help="another header; may be repeated",
+    )
     add("-m", "--method", type=method, metavar="METHOD", help="default: GET, or POST with --body")
     add("--body", metavar="TEXT", help="or @FILE")
     add("--requests", type=Path, metavar="FILE", help="asked in turn: lines METHOD PATH [BODY]")
@@ -75,8 +99,13 @@ def httpParser(parser: argparse.ArgumentParser) -> None:
     add("--pipeline", type=positive, default=1, metavar="N", help="requests at a time (default: 1)")
     add("--cacert", metavar="FILE", help="certificates to trust instead of the system's")
     add("--insecure", action="store_true", help="believe any certificate")
+    add = parser.add_argument_group("what an answer is to be").add_argument
     add(
-        "--expect-status", type=statuses, default=frozenset(), metavar="S", help="default: 2xx, 3xx"
+        "--expect-status",
+        type=statuses,
+        default=frozenset(),
+        metavar="S",
+        help="such as 200 or 200,404 (default: 2xx and 3xx)",
     )
     add("--expect-length", type=natural, metavar="N", help="bytes of the body")
     add("--expect-sha256", type=digest, metavar="HEX", help="of the body")
@@ -88,9 +117,14 @@ def echoParser(parser: argparse.ArgumentParser) -> None:
     Add what C{echo} takes.
     """
     _common(parser)
-    add = parser.add_argument
-    add("address", metavar="HOST:PORT")
-    add("--size", type=size, metavar="BYTES", help="of a message (64, or 1M with --bulk)")
+    parser.add_argument("address", metavar="HOST:PORT", help="such as 127.0.0.1:12345")
+    add = parser.add_argument_group("messages").add_argument
+    add(
+        "--size",
+        type=size,
+        metavar="BYTES",
+        help="of a message, such as 16k (default: 64, or 1M with --bulk)",
+    )
     add("--close", action="store_true", help="a connection for each message")
     add("--bulk", action="store_true", help="as many bytes as go, both ways")
     add("--barrier", type=positive, metavar="C", help="connections held, then sent on at once")

@@ -77,10 +77,25 @@ class ListenerTests(ListeningLog, SynchronousTestCase):
             ),
             (
                 CannotListenError("", 80, OSError(errno.ENOBUFS, "No buffer space")),
-                f"cannot listen on *:80 ([Errno {errno.ENOBUFS}] No buffer space); "
-                "choose another port, 0 for any free one",
+                f"cannot listen on *:80 ([Errno {errno.ENOBUFS}] No buffer space)",
             ),
-            (OSError(errno.ENOENT, "No such file"), "cannot listen (No such file)"),
+            (
+                CannotListenError("fe80::1", 80, OSError(errno.EINVAL, "Invalid")),
+                "cannot listen on [fe80::1]:80; give its interface too, as in fe80::1%eth0",
+            ),
+            (
+                CannotListenError("::1", 80, OSError(errno.EAFNOSUPPORT, "Not supported")),
+                f"cannot listen on [::1]:80 ([Errno {errno.EAFNOSUPPORT}] Not supported); this "
+                "kernel has no such addresses; give others with --interface",
+            ),
+            (
+                CannotListenError(None, b"/a", OSError("AF_UNIX path too long")),
+                "cannot listen on /a (AF_UNIX path too long); choose another path",
+            ),
+            (
+                OSError(errno.ENOENT, "No such file"),
+                "cannot listen (No such file); make its folder first",
+            ),
             (OverflowError("port must\nbe"), "cannot listen (OverflowError: port must be)"),
         ):
             listener = self.listener(fail(error))
@@ -95,7 +110,9 @@ class ListenerTests(ListeningLog, SynchronousTestCase):
         listener = self.listener(result)
         listener.startService()
         result.errback(OSError(errno.ENOENT, "No such file"))
-        self.assertEqual(self.logged, ["ktcp: --echo x: cannot listen (No such file)"])
+        self.assertEqual(
+            self.logged, ["ktcp: --echo x: cannot listen (No such file); make its folder first"]
+        )
 
     def test_stoppedBefore(self) -> None:
         """

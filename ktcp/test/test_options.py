@@ -5,6 +5,7 @@ Tests for L{ktcp.options}.
 from __future__ import annotations
 
 import io
+import os
 import sys
 
 from twisted.python.usage import Options as UsageOptions
@@ -172,6 +173,23 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.assertRaises(SystemExit, parse, "--version").code, 0)
         self.assertEqual(out.getvalue(), f"ktcp {__version__}\n")
 
+    def test_helpOption(self) -> None:
+        """
+        --help has what a manual page has, as wide as the terminal.
+        """
+        out = io.StringIO()
+        self.patch(sys, "stdout", out)
+        self.patch(os, "environ", {**os.environ, "COLUMNS": "70"})
+        self.assertEqual(self.assertRaises(SystemExit, parse, "--help").code, 0)
+        text = out.getvalue()
+        for title in ("Usage: ", "\nServe HTTP/1.1", "\nService:\n", "\nExamples:\n"):
+            self.assertIn(title, text)
+        for title in ("\nExit status:\n  0  ", "\nSee also:\n"):
+            self.assertIn(title, text)
+        for line in text.splitlines():
+            # A command line is to be copied, whole.
+            self.assertTrue(len(line) <= 70 or line.startswith("  twistd "), line)
+
     def test_zshCompletion(self) -> None:
         """
         zsh is told every option, and which may come more than once.
@@ -189,11 +207,25 @@ class OptionsTests(SynchronousTestCase):
         for part in (
             "'--port=[",
             "'--http-port=[",
-            "'*--echo=[",
+            '"*--echo=[',
+            "is any free port.]:port:'",
+            "in this file.]:tls-client-ca (*):_files",
             "'--no-discard[",
             "'--echo-loud[",
         ):
             self.assertIn(part, text)
+
+    def test_zshEndpoints(self) -> None:
+        """
+        How endpoint strings begin is offered, the colon not taken for zsh's
+        own, and no blank put behind it.
+        """
+        options = optionsFor(PLUGINS)
+        action = options.compData.optActions["echo"]._shellCode("echo", "zsh")
+        self.assertEqual(
+            action,
+            ":echo:{compadd -S '' -- tcp\\: tcp6\\: ktcp\\: ssl\\: unix\\: systemd\\: haproxy\\:}",
+        )
 
     def test_installed(self) -> None:
         """

@@ -166,14 +166,23 @@ class ProcessTests(TestCase):
 
     async def test_portTakenDaemon(self) -> None:
         """
-        A daemon that cannot listen fails in front of the user too, as far as
-        twistd lets it say why.  (Its pid file goes after it has said so, which
+        A daemon that cannot listen fails in front of the user too, in full,
+        before what twistd says.  (Its pid file goes after it has said so, which
         nobody can wait for.)
         """
         port = self.taken()
         child = spawn(self, [*DAEMON, "--no-http", f"--echo-port={port}"])
         self.assertEqual(await child.ended, 1)
-        self.assertIn(f"--echo-port {port}: 127.0.0.1:{port} is already in use", child.errors()[0])
+        self.assertEqual(
+            child.errors(),
+            [
+                f"ktcp: --echo-port {port}: 127.0.0.1:{port} is already in use; stop what "
+                f"listens there (ss -ltnp sport = :{port}) or choose another port, 0 for any "
+                "free one",
+                "An error has occurred: b'ktcp.refusal.Refusal: the line above says why'",
+                "Please look at log file for more information.",
+            ],
+        )
         self.assertIn("choose another port, 0", (child.folder / "twistd.log").read_text())
 
     async def test_badPlugins(self) -> None:

@@ -5,12 +5,14 @@ Tests for L{ktcp.service}.
 from __future__ import annotations
 
 import io
+import os
+import signal
 import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
 
-from twisted.application.service import IService
+from twisted.application.service import IService, Service
 from twisted.internet import reactor as globalReactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP4ServerEndpoint, connectProtocol
@@ -177,7 +179,6 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
             ("tcp:x", "invalid literal"),
             ("tcp", "missing 1 required positional argument"),
             ("tcp:1:colour=red", "unexpected keyword argument 'colour'"),
-            ("systemd:domain=INET:index=40", "IndexError"),
             ("haproxy:tcp:x", "invalid literal"),
             ("", "Unknown endpoint type"),
         ):
@@ -186,6 +187,18 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
             self.assertTrue(line.startswith(f"ktcp: --echo {text or repr(text)}: not an endpoint"))
             self.assertIn(reason, line)
             self.assertEqual(len(line.splitlines()), 1)
+
+    def test_notPassed(self) -> None:
+        """
+        A socket that systemd has not passed is named, and how it would be.
+        """
+        for text in ("systemd:domain=INET:index=40", "systemd:domain=INET:name=nobody"):
+            refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), f"--echo={text}")
+            self.assertEqual(
+                refusal.code,
+                f"ktcp: --echo {text}: systemd has passed no such socket; start this by its "
+                ".socket unit, or by systemd-socket-activate",
+            )
 
     def test_noCertificate(self) -> None:
         """
@@ -225,6 +238,36 @@ class AssembleTests(ListeningLog, SynchronousTestCase):
         arguments = ("--no-echo", "--no-sink", "--broken-port=1")
         refusal = self.assertRaises(Refusal, assembled, MemoryReactorClock(), *arguments)
         self.assertEqual(refusal.code, "ktcp: nothing is left to serve")
+
+
+class InterruptedService(Service):
+    """
+    A service whose start is interrupted.
+    """
+
+    def privilegedStartService(self) -> None:
+        """
+        Meet Ctrl-C.
+        """
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+class InterruptedTests(SynchronousTestCase):
+    """
+    Ctrl-C while it starts.
+    """
+
+    def test_refuses(self) -> None:
+        """
+        It is a reason not to start, told where the user of a daemon looks.
+        """
+        root = KTCPService(Context(MemoryReactorClock()))
+        InterruptedService().setServiceParent(root)
+        root.stderr = io.StringIO()
+        refusal = self.assertRaises(Refusal, root.privilegedStartService)
+        self.assertEqual(root.stderr.getvalue(), "ktcp: stopped by SIGINT before it served\n")
+        # What twistd adds for that user.
+        self.assertEqual((refusal.code, str(refusal)), (1, "the line above says why"))
 
 
 class RealTests(ListeningLog, TestCase):

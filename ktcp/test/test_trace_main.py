@@ -112,12 +112,13 @@ class CommandTests(SynchronousTestCase):
 
     def test_noCommand(self) -> None:
         """
-        Without a subcommand, and with an unknown one, argparse says so.
+        Without a subcommand, and with an unknown one, there is a line with what to do.
         """
-        for words in [(), ("nope",)]:
-            status, _, errors = runKtcp(self, *words)
-            self.assertEqual(status, 2)
-            self.assertIn("ktcp: error:", errors)
+        for words, line in [
+            ((), "needs COMMAND; see ktcp --help"),
+            (("tarce",), "COMMAND: no 'tarce'; did you mean trace?"),
+        ]:
+            self.assertEqual(runKtcp(self, *words), (2, "", f"ktcp: {line}\n"))
 
 
 class ProcessTests(TestCase):

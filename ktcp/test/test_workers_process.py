@@ -256,6 +256,19 @@ class WorkersTests(TestCase):
         await self.stop(child, fresh[2:])
         self.assertFalse((child.folder / "d.sock").exists())
 
+    async def test_reloadWhileStarting(self) -> None:
+        """
+        SIGHUP before the first worker serves is heeded once all of them do.
+        """
+        command = [*TWISTD, "--workers=1", "--no-http", "--echo-port=0"]
+        child = spawn(self, command)
+        # The log begins when the service is made, and a worker takes longer than that.
+        await child.said("reactor class")
+        child.signal("HUP")
+        await child.said("ktcp: the workers are replaced")
+        child.signal("TERM")
+        self.assertEqual(await child.ended, 0)
+
     async def test_unix(self) -> None:
         """
         All workers share a UNIX socket; it stays, with its mode, when one of

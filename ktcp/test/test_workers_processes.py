@@ -190,6 +190,22 @@ class SpawnerTests(SynchronousTestCase):
     What a process is started with.
     """
 
+    def test_interruptIsHeld(self) -> None:
+        """
+        A worker begins with SIGINT blocked, which it has from its parent; the
+        parent itself is not deaf for longer than that.
+        """
+        memory: Any = MemoryReactorClock()
+        masks: list[Any] = []
+        memory.spawnProcess = lambda *_, **__: masks.append(
+            signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        )
+        ledger = Ledger(Layout())
+        self.addCleanup(os.close, ledger.descriptor)
+        Spawner(memory, OpeningReactor(memory, 1), ledger, [], 1)(1)
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        self.assertEqual([signal.SIGINT in mask for mask in masks], [True, False])
+
     def test_orders(self) -> None:
         """
         The user's own options on the command line, the worker's sockets as

@@ -4,14 +4,15 @@ Tests for L{ktcp.workers.team}: who is started and stopped when.
 
 from __future__ import annotations
 
-from typing import Any
+import os
+import signal
+from functools import partial
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.refusal import Refusal
+from ktcp.test.fakeworkers import FakeWorker, TeamMixin
 from ktcp.workers.team import (
     LONGEST_PAUSE,
     PATIENCE,
@@ -23,99 +24,6 @@ from ktcp.workers.team import (
     WorkerFailed,
     pauseAfter,
 )
-
-
-class FakeWorker:
-    """
-    A worker that does as a test says.
-
-    @ivar asked: What it was asked.
-    """
-
-    def __init__(self, number: int, index: int) -> None:
-        self.name = f"worker {number}.{index}"
-        self.ready: Deferred[None] = Deferred()
-        self.ended: Deferred[str] = Deferred()
-        self.asked: list[str] = []
-
-    def stop(self) -> None:
-        """
-        Remember it.
-        """
-        self.asked.append("stop")
-
-    def kill(self) -> None:
-        """
-        Remember it.
-        """
-        self.asked.append("kill")
-
-    def serve(self) -> None:
-        """
-        Serve.
-        """
-        self.ready.callback(None)
-
-    def die(self, reason: str = "killed by SIGKILL") -> None:
-        """
-        End.
-        """
-        if not self.ready.called:
-            self.ready.errback(WorkerFailed(f"{self.name}: never served"))
-        self.ended.callback(reason)
-
-
-class FakeReactor(Clock):
-    """
-    A clock that is also run by hand.
-
-    @ivar turns: What happens in the next turns.
-    """
-
-    running = False
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.turns: list[Any] = []
-
-    def iterate(self, delay: float) -> None:
-        """
-        Let the next thing happen.
-        """
-        self.turns.pop(0)()
-
-
-class TeamMixin(SynchronousTestCase):
-    """
-    Workers at hand, and the log.
-    """
-
-    def setUp(self) -> None:
-        """
-        Nobody works yet.
-        """
-        self.reactor = FakeReactor()
-        self.workers: list[FakeWorker] = []
-        self.starting: Any = self.spawn
-        self.logged: list[str] = []
-        observe: Any = self.observe
-        globalLogPublisher.addObserver(observe)
-        self.addCleanup(globalLogPublisher.removeObserver, observe)
-
-    def observe(self, event: Any) -> None:
-        """
-        Keep a line of the room's.
-        """
-        if event["log_namespace"].startswith("ktcp.workers"):
-            self.logged.append(event["log_format"].format(**event))
-
-    def spawn(self, number: int) -> FakeWorker:
-        """
-        Start a worker.
-        """
-        worker = FakeWorker(number, len(self.workers))
-        self.workers.append(worker)
-        return worker
 
 
 class PostTests(TeamMixin, SynchronousTestCase):
@@ -419,6 +327,19 @@ class TeamTests(TeamMixin, SynchronousTestCase):
         self.workers[0].die("exit status 0")
         self.successResultOf(stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_startInterrupted(self) -> None:
+        """
+        Ctrl-C and SIGTERM meanwhile are a reason not to start, too; after that
+        they are what they were.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.getsignal(number)
+            team = Team(2, self.spawn, self.reactor)
+            self.reactor.turns = [partial(os.kill, os.getpid(), number)]
+            refusal = self.assertRaises(Refusal, team.startService)
+            self.assertEqual(refusal.code, f"ktcp: stopped by {number.name} before it served")
+            self.assertIs(signal.getsignal(number), before)
 
     def test_startLater(self) -> None:
         """

@@ -7,16 +7,20 @@ A subcommand's module, in L{ktcp.trace.commands}, is imported only when it is as
 
 from __future__ import annotations
 
-import argparse
-import os
 import sys
 from collections.abc import Collection, Sequence
-from functools import partial
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 from ktcp import __version__
-from ktcp.trace.errors import TraceError
+from ktcp.console import loading, script
+
+with loading():
+    import argparse
+    from functools import partial
+
+    from ktcp.commandline import Parser, Section, complete, completing
+    from ktcp.trace.errors import TraceError
 
 # Each subcommand, and its line in C{ktcp --help}.
 COMMANDS = {
@@ -33,19 +37,44 @@ def _module(command: str) -> Any:
     return import_module(f"ktcp.trace.commands.{command}")
 
 
-def makeParser(loaded: Collection[str]) -> argparse.ArgumentParser:
+STATUSES = Section(
+    "exit status",
+    (
+        ("0", "it was done"),
+        ("1", "it went wrong, or the client that was traced failed; one line says why"),
+        ("2", "what was asked for makes no sense; one line says why"),
+        ("77", "this cannot be done here; the line says what is missing, and how to get it"),
+        ("130", "Ctrl-C, where there was nothing to finish"),
+    ),
+)
+EXAMPLES = Section(
+    "examples",
+    (
+        ("ktcp doctor", "what is missing on this machine"),
+        ("ktcp trace run --http", "one request, from connect() to close(), in the kernel"),
+        ("ktcp queues --port 8081 --watch", "the accept queue of a server, a line a second"),
+        ("ktcp drop --port 8081 --state time-wait", "what is left of a run under load"),
+    ),
+)
+SEE_ALSO = Section(
+    "see also",
+    (("twistd ktcp --help", "the server"), ("ktcp-load --help", "the load generator")),
+)
+
+
+def makeParser(loaded: Collection[str]) -> Parser:
     """
     The parser of the command line.
 
     @param loaded: The subcommands that are imported for their arguments; the
         others are only named.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="ktcp",
         formatter_class=partial(argparse.HelpFormatter, max_help_position=20),
         description="The kernel lab: see what the kernel does for a connection.",
-        epilog="Exit status 77: this cannot be done here; the line says what is missing.",
     )
+    parser.sections = [EXAMPLES, STATUSES, SEE_ALSO]
     parser.add_argument("--version", action="version", version=f"ktcp {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
@@ -64,7 +93,10 @@ def run(arguments: Sequence[str]) -> int:
     @return: The exit status.
     """
     # The first word is the subcommand, or the parser has an error to tell.
-    args = makeParser(arguments[:1]).parse_args(arguments)
+    with loading():
+        parser = makeParser(COMMANDS if completing() else arguments[:1])
+        complete(parser)
+    args = parser.parse_args(arguments)
     try:
         status: int = _module(args.command).main(args)
     except TraceError as error:
@@ -73,21 +105,11 @@ def run(arguments: Sequence[str]) -> int:
     return status
 
 
-def main() -> None:
+def main() -> NoReturn:
     """
     The console script.
     """
-    try:
-        status = run(sys.argv[1:])
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        # What a shell says of a program that SIGINT has ended.
-        status = 130
-    except BrokenPipeError:
-        # `ktcp capture | head`: nobody reads on.  Python would flush once more, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 141
-    sys.exit(status)
+    script(run)
 
 
 if __name__ == "__main__":

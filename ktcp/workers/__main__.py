@@ -33,6 +33,8 @@ def main() -> NoReturn:
     # Ctrl-C and the end of a terminal go to all processes at once; they are
     # the parent's to act on.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Held until now: in the midst of imports it would be a traceback.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
     if orders["core"] is not None:

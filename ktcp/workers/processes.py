@@ -271,6 +271,8 @@ class Spawner:
 
         worker.ended.addCallback(ended)
         command = [sys.executable, "-m", "ktcp.workers", title, *self._arguments]
+        # It has this from us (execve(2)), until it can see to SIGINT itself.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             self._reactor.spawnProcess(
                 worker, command[0], command, env=_environment(), childFDs=descriptors
@@ -279,6 +281,8 @@ class Spawner:
             # fork(2): EAGAIN, ENOMEM.  execve(2): EACCES, where --uid is somebody
             # who may not run root's Python.
             worker.fail(f"cannot be started: {command[0]}: {error.strerror}")
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         return worker
 
 

@@ -9,6 +9,7 @@ is given to them.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from twisted.internet.process import reapAllProcesses
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from ktcp.console import noticing
 from ktcp.refusal import Refusal
 
 _log = Logger()
@@ -252,10 +254,13 @@ class Team(Service):
             return
         outcome: list[Any] = []
         filled.addBoth(outcome.append)
-        while not outcome:
-            self._reactor.iterate(0.1)
-            # The signal that tells of a child's end has no handler yet.
-            reapAllProcesses()
+        with noticing(signal.SIGINT, signal.SIGTERM) as noticed:
+            while not (outcome or noticed):
+                self._reactor.iterate(0.1)
+                # The signal that tells of a child's end has no handler yet.
+                reapAllProcesses()
+        if noticed:
+            raise stoppedBy(noticed[0])
         if isinstance(outcome[0], Failure):
             raise Refusal(str(_first(outcome[0]).value))
 
@@ -313,6 +318,13 @@ class Team(Service):
             # What made it fail would make the others fail.
             if self.running:
                 _log.error("ktcp: {error}; the workers that serve stay", error=error)
+
+
+def stoppedBy(number: signal.Signals) -> Refusal:
+    """
+    Make the error of a start that a signal has put an end to.
+    """
+    return Refusal(f"stopped by {number.name} before it served")
 
 
 def _end(worker: Working) -> Deferred[None]:

@@ -6,6 +6,7 @@ Where a result goes: the report, the files asked for, and the exit status.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -81,8 +82,14 @@ def fileOption(text: str) -> Path:
     Read the name of a file to write for argparse: it must be possible, now and not after the run.
     """
     path = Path(text)
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a directory" if path.is_dir() else f"no directory {path.parent}"
+    reason = ""
+    if path.is_dir():
+        reason = "it is a directory"
+    elif not path.parent.is_dir():
+        reason = f"no directory {path.parent}"
+    elif not os.access(path if path.exists() else path.parent, os.W_OK):
+        reason = "permission denied"
+    if reason:
         raise argparse.ArgumentTypeError(f"cannot write {text!r}: {reason}")
     return path
 
@@ -157,7 +164,8 @@ def _attempt(writing: Callable[[], object]) -> bool:
     try:
         writing()
     except OSError as error:
-        print(f"ktcp-load: {error}", file=sys.stderr)
+        why = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"ktcp-load: {why}", file=sys.stderr)
         return False
     return True
 
@@ -183,6 +191,27 @@ def broken(
     return failed
 
 
+# What to look at where every request ended like that.
+_HINTS = {
+    "refused": "start the server, or correct the port",
+    "tls": "for an authority of your own give --cacert FILE, for plain HTTP write http://",
+    "short": "if the server speaks TLS, write https://",
+    "reset": "if the server speaks TLS, write https://; if it expects PROXY, ask its proxy",
+    "framing": "see that the server speaks HTTP",
+    "status": "see the statuses above; --expect-status says which are good",
+    "timeout": "give it longer with --timeout",
+}
+
+
+def _hint(results: Sequence[Result]) -> str:
+    """
+    Say what to do, where all that went wrong is of one kind.
+    """
+    kinds = {each for result in results for each in result.errors}
+    found = [_HINTS[each] for each in kinds if each in _HINTS]
+    return f"; {found[0]}" if len(found) == len(kinds) == 1 else ""
+
+
 def emit(output: Output, args: argparse.Namespace, out: TextIO | None = None) -> int:
     """
     Print the report, write the files, judge the conditions.
@@ -199,7 +228,7 @@ def emit(output: Output, args: argparse.Namespace, out: TextIO | None = None) ->
     results = [result for run in output.runs for result in run]
     interrupted = any(result.interrupted for result in results)
     if not interrupted and not any(result.counts.good for result in results):
-        print("FAILED: not one good answer", file=out)
+        print(f"FAILED: not one good answer{_hint(results)}", file=out)
         failed = True
     if not written:
         return USAGE

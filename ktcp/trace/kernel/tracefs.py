@@ -41,7 +41,7 @@ class TraceFS:
         @raise Unavailable: It is not there, or not ours to use.
         """
         places = [*_mounted(), DEBUGFS] if path is None else [path]
-        found = [each for each in places if os.path.isdir(each)]
+        found = [each for each in places if _isOne(each)]
         if not found:
             missing = "tracefs" if path is None else f"a tracefs at {path}"
             raise _unavailable(missing, "as root, mount -t tracefs nodev /sys/kernel/tracing")
@@ -205,6 +205,15 @@ def _unavailable(missing: str, remedy: str = "run it as root") -> Unavailable:
     Say that tracing is impossible here.
     """
     return Unavailable(missing, "ktcp trace", remedy)
+
+
+def _isOne(path: str) -> bool:
+    """
+    Whether a folder is a tracefs, or may be one: it is 0700, so others cannot tell.
+    """
+    return os.path.isdir(path) and (
+        not os.access(path, os.X_OK) or os.path.isdir(f"{path}/instances")
+    )
 
 
 def _mounted() -> list[str]:

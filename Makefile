@@ -3,6 +3,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
 .DELETE_ON_ERROR:
 .PHONY: run check lint types test docs screenshots dist-check check-oldest check-trunk bench plot docs-lab clean
 

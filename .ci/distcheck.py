@@ -130,7 +130,7 @@ def build(place: Path) -> tuple[Path, Path]:
     """
     python = [sys.executable, "-m"]
     subprocess.run([*python, "check_manifest", CHECKOUT], check=True)
-    subprocess.run([*python, "build", "--outdir", place, CHECKOUT], check=True)
+    subprocess.run([*python, "build", "--quiet", "--outdir", place, CHECKOUT], check=True)
     (wheel,), (sdist,) = place.glob("*.whl"), place.glob("*.tar.gz")
     subprocess.run([*python, "twine", "check", "--strict", wheel, sdist], check=True)
     return wheel, sdist
@@ -167,8 +167,8 @@ def checkCommands(environment: Environment, wheel: Path, version: str) -> None:
     """
     environment.run("pip", "install", "--quiet", f"{wheel}[load]", "hypothesis")
     environment.run("python", "-m", "twisted.trial", *TESTS)
+    assert version in environment.run("ktcp", "--version")
     for program in ("ktcp", "ktcp-load"):
-        assert version in environment.run(program, "--version")
         assert environment.run(program, "--help").startswith("usage: ")
 
 

@@ -59,8 +59,8 @@ setup(
     install_requires=[
         "twisted>=24.7",
         "h11>=0.16",
-        "service-identity",
-        "pyopenssl",
+        "service-identity>=24.1",
+        "pyopenssl>=24.2",
     ],
     extras_require={
         "admin": ["prometheus-client"],

@@ -19,13 +19,28 @@ LOAD = ["hdrhistogram", "rich"]
 
 COMPLETION = ["argcomplete>=3.2"]
 
+
+def description() -> str:
+    """
+    README.md as an index of packages shows it, where no other file of ours is: without the
+    pictures, and with the words of each link that leads to a file.
+
+    XXX There is no public address yet that such links, and project_urls, could lead to.
+    """
+    text = (HERE / "README.md").read_text()
+    text = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n+", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
 setup(
     name="ktcp",
     version=VERSION[1],
     description="A fast, strict HTTP/1.1 and echo server, as a Twisted plugin",
-    long_description=(HERE / "README.md").read_text(),
+    long_description=description(),
     long_description_content_type="text/markdown",
-    license="MIT",
+    author="The ktcp developers",
+    keywords="twisted http server echo load-testing benchmark tracing tcp linux",
+    license_expression="MIT",
     license_files=["LICENSE"],
     python_requires=">=3.10",
     package_dir={"": "."},
@@ -46,8 +61,8 @@ setup(
     install_requires=[
         "twisted>=24.7",
         "h11>=0.16",
-        "service-identity",
-        "pyopenssl",
+        "service-identity>=24.1",
+        "pyopenssl>=24.2",
     ],
     extras_require={
         "admin": ["prometheus-client"],
@@ -72,17 +87,22 @@ setup(
                 "mypy",
                 "mypy-zope",
                 "ruff",
+                # The build, and what is told of it.
                 "build",
+                "check-manifest",
+                "readme-renderer[md]",
                 "towncrier",
+                "twine",
             ),
             # With the schemas of Kubernetes, so that nothing is fetched.
             "kubernetes-validate",
         ],
         "docs": ["sphinx", "furo"],
-        "bench": [],
     },
     classifiers=[
         "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: No Input/Output (Daemon)",
         "Framework :: Twisted",
         "Intended Audience :: Developers",
         "Intended Audience :: System Administrators",
@@ -90,7 +110,10 @@ setup(
         "Programming Language :: Python :: 3",
         "Programming Language :: Python :: 3 :: Only",
         *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 15)),
+        "Programming Language :: Python :: Implementation :: CPython",
         "Topic :: Internet :: WWW/HTTP :: HTTP Servers",
+        "Topic :: System :: Networking :: Monitoring",
+        "Topic :: System :: Benchmark",
         "Typing :: Typed",
     ],
 )

@@ -1,10 +1,11 @@
 """
 Does what we would upload work where it is installed?
 
-Builds the sdist, and the wheel from the sdist; installs each in an empty venv
-and serves from there, in a folder outside this checkout, as a user would.
-Then the same with the daytime example installed beside ktcp.  Standard
-library only but for C{build}; an assertion that fails is what was found.
+Builds the sdist, and the wheel from the sdist, and lets C{check-manifest} and
+C{twine} judge them.  Installs each in an empty venv and serves from there, in a
+folder outside this checkout, as a user would; then with the daytime example
+installed beside ktcp.  From the wheel it also runs the other commands, and
+tests.  An assertion that fails is what was found.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ from zipfile import ZipFile
 
 CHECKOUT = Path(__file__).parent.parent
 PLUGIN = "twisted/plugins/ktcp_plugin.py"
+# The tests are in the wheel, as Twisted's are: they tell whether ktcp works on the machine where
+# it is.  These need only hypothesis beside it; with C{ktcp[test]} the rest runs there too, but for
+# the tests of documentation and benchmarks, which skip without a checkout.
+TESTS = [
+    f"ktcp.test.test_{name}"
+    for name in ("init", "plugin", "options", "echo", "http_protocol", "endpoint_server", "process")
+]
 LISTENING = re.compile(r"ktcp: listening protocol=(\S+) transport=tcp address=\S+ port=(\d+)")
 SECONDS_TO_START = 60
 
@@ -33,6 +41,8 @@ import sys, ktcp
 loaded = {"h11", "OpenSSL", "twisted.internet.reactor"} & set(sys.modules)
 assert not loaded, loaded
 """
+VERSION = "import ktcp, importlib.metadata as of; print(ktcp.__version__, of.version('ktcp'))"
+DESCRIPTION = "import importlib.metadata as of; print(of.metadata('ktcp').get_payload())"
 TWISTED_IS_WHOLE = """
 from importlib.metadata import files
 missing = [str(path) for path in files("twisted") if not path.locate().exists()]
@@ -56,10 +66,14 @@ class Environment:
         Run one of the venv's programs to its end.
 
         @return: What it wrote to stdout.
-        @raise subprocess.CalledProcessError: It failed; its stderr is shown.
+        @raise AssertionError: It failed; its stderr is shown, and its stdout told.
         """
         command = [str(self.bin / program), *arguments]
-        return subprocess.check_output(command, cwd=self.folder, text=True, timeout=600)
+        done = subprocess.run(
+            command, cwd=self.folder, stdout=subprocess.PIPE, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, f"{command}: status {done.returncode}\n{done.stdout}"
+        return done.stdout
 
     @contextmanager
     def serving(self, protocols: set[str], *options: str) -> Iterator[dict[str, int]]:
@@ -114,8 +128,11 @@ def build(place: Path) -> tuple[Path, Path]:
     """
     Build the wheel and the sdist; the wheel is built from what the sdist holds.
     """
-    subprocess.run([sys.executable, "-m", "build", "--outdir", place, CHECKOUT], check=True)
+    python = [sys.executable, "-m"]
+    subprocess.run([*python, "check_manifest", CHECKOUT], check=True)
+    subprocess.run([*python, "build", "--quiet", "--outdir", place, CHECKOUT], check=True)
     (wheel,), (sdist,) = place.glob("*.whl"), place.glob("*.tar.gz")
+    subprocess.run([*python, "twine", "check", "--strict", wheel, sdist], check=True)
     return wheel, sdist
 
 
@@ -132,6 +149,27 @@ def checkContents(wheel: Path) -> None:
     }
     # Symmetric: neither a file forgotten nor one too many.
     assert names == package | {PLUGIN}, names ^ (package | {PLUGIN})
+
+
+def checkMetadata(environment: Environment, version: str) -> None:
+    """
+    There is one version, and no link of the description leads to a file that is not there.
+    """
+    assert environment.run("python", "-c", VERSION).split() == [version, version]
+    text = environment.run("python", "-c", DESCRIPTION)
+    assert "Hello World!" in text
+    assert not (links := re.findall(r"\]\((?!https?:).*?\)", text)), links
+
+
+def checkCommands(environment: Environment, wheel: Path, version: str) -> None:
+    """
+    C{ktcp} runs, and C{ktcp-load} with what it draws with; tests run from where ktcp is.
+    """
+    environment.run("pip", "install", "--quiet", f"{wheel}[load]", "hypothesis")
+    environment.run("python", "-m", "twisted.trial", *TESTS)
+    for program in ("ktcp", "ktcp-load"):
+        assert environment.run(program, "--version") == f"{program} {version}\n"
+        assert environment.run(program, "--help").startswith("usage: ")
 
 
 def checkServes(environment: Environment) -> None:
@@ -181,12 +219,16 @@ def main() -> None:
         place = Path(name)
         wheel, sdist = build(place / "dist")
         checkContents(wheel)
+        version = wheel.name.split("-")[1]
         for distribution in (wheel, sdist):
             folder = place / distribution.name.replace(".", "-")
             folder.mkdir()
             environment = Environment(folder)
             environment.run("pip", "install", "--quiet", str(distribution))
+            checkMetadata(environment, version)
             checkServes(environment)
+            if distribution is wheel:
+                checkCommands(environment, wheel, version)
             checkExample(environment, folder / "daytime")
             checkUninstall(environment)
             print(f"{distribution.name}: installs, serves and uninstalls")

@@ -67,7 +67,7 @@ class Mistakes(TestCase):
         self.names = {f"{self.folder}/": ""}
         self.logged: list[str] = []
         globalLogPublisher.addObserver(self.observe)  # type: ignore[arg-type]  # of its event
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)  # type: ignore[arg-type]
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)  # type: ignore[arg-type]  # as above
 
     def observe(self, event: dict[str, Any]) -> None:
         """

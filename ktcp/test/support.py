@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 from hypothesis import settings
 from twisted.internet import reactor
@@ -53,6 +54,18 @@ os.execv(command[0], command)
 
 # For hypothesis: the same examples each time, and no assertion on wall time.
 STEADY = settings(deadline=None, derandomize=True, database=None)
+
+
+def checkout(path: str) -> Path:
+    """
+    Find a file that only a checkout has.
+
+    @raise SkipTest: The ktcp under test is an installed one.
+    """
+    file = ROOT / path
+    if not file.exists():
+        raise SkipTest(f"needs ktcp's checkout: {path} is not installed")
+    return file
 
 
 class Child(ProcessProtocol):

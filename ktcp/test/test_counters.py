@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp import HTTPFactory
 from ktcp.admin.metrics import GAUGES, metricName
 from ktcp.counters import BOUNDS, HANDLER_SECONDS, REASONS, Census, Counters, Histogram, Layout
-from ktcp.test.support import ROOT
+from ktcp.test.support import checkout
 from ktcp.testing import MemoryConnection, request
 
 
@@ -170,7 +170,7 @@ class DocumentationTests(SynchronousTestCase):
         """
         It names each counter and metric there is, with what it means, and no other.
         """
-        text = (ROOT / "docs" / "reference" / "counters.rst").read_text()
+        text = checkout("docs/reference/counters.rst").read_text()
         rows = re.findall(r"   \* - ``(\w+)``\n     - ``(\w+)``\n     - (.*)\n     - (.*)\n", text)
         expected = [
             (family.name, metricName(family), ", ".join(family.labels) or "\\ ", family.meaning)

@@ -27,7 +27,7 @@ from zope.interface.verify import verifyObject
 import ktcp
 from ktcp.interfaces import Context, IProtocolPlugin
 from ktcp.test.peers import peer
-from ktcp.test.support import stopAfter
+from ktcp.test.support import checkout, stopAfter
 from ktcp.testing import MemoryConnection, parseResponses, request
 
 CHECKOUT = Path(ktcp.__file__).parent.parent
@@ -268,10 +268,7 @@ class ReadmeTests(TestCase):
         """
         Give the text of a file of the checkout.
         """
-        file = CHECKOUT / path
-        if not file.exists():
-            raise SkipTest(f"needs ktcp's checkout: {path} is not installed")
-        return file.read_text()
+        return checkout(path).read_text()
 
     def test_example(self) -> None:
         """

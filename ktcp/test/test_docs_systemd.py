@@ -14,10 +14,8 @@ from twisted.internet.utils import getProcessOutputAndValue
 from twisted.trial.unittest import TestCase
 
 from ktcp.test.peers import peer
-from ktcp.test.support import ACTIVATE, BIN, ROOT, Client, portOf, spawn
+from ktcp.test.support import ACTIVATE, BIN, Client, checkout, portOf, spawn
 from ktcp.test.test_supervisor import Systemd
-
-UNITS = ROOT / "docs" / "examples" / "systemd"
 
 
 class UnitTests(TestCase):
@@ -35,7 +33,7 @@ class UnitTests(TestCase):
         """
         A unit, with the paths of this machine.
         """
-        text = (UNITS / name).read_text()
+        text = checkout(f"docs/examples/systemd/{name}").read_text()
         return text.replace("/opt/ktcp/bin", str(BIN)).replace("/var/log/ktcp", str(self.folder))
 
     def lines(self, key: str) -> list[str]:

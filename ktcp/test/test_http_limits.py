@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.http.limits import KIB, MIB, PARAMETERS, Limits, limitsOf
 from ktcp.options import SERVICE
 from ktcp.parameters import Parameter
-from ktcp.test.support import ROOT
+from ktcp.test.support import checkout
 
 UNITS = {"": 1, "s": 1, "B/s": 1, "KiB": KIB, "MiB": MIB}
 
@@ -72,7 +72,7 @@ class LimitsTests(SynchronousTestCase):
         Each limit has a line in the table of the documentation, in the order of
         the fields: its option, its default in the option's words.
         """
-        page = (ROOT / "docs/reference/limits.rst").read_text()
+        page = checkout("docs/reference/limits.rst").read_text()
         lines = re.findall(
             r"^   \* - ``--(limit-[a-z-]+)``\n     - (?:``(\w+)``|\\ )\n     - (.*)$", page, re.M
         )

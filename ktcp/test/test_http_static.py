@@ -716,7 +716,7 @@ class CacheTests(StaticTestCase):
         The answer to a request that comes again is the very same.
         """
         head = Door(Limits()).admit(request("/a.txt"))
-        asked: Any = Request(head, None, None)  # type: ignore[arg-type]
+        asked: Any = Request(head, None, None)  # type: ignore[arg-type]  # has no body
         self.assertIs(self.files(asked), self.files(asked))
 
     def test_stands(self) -> None:

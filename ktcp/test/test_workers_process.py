@@ -176,7 +176,7 @@ class WorkersTests(TestCase):
             self.assertEqual(log.count("ktcp: listening "), 1)
             self.assertEqual(log[: log.index("ktcp: listening ")].count(" serves\n"), 2)
             port = portOf(await child.said("ktcp: listening "))
-            clients = await self.all(lambda port=port: self.tcp(port))  # type: ignore[misc]
+            clients = await self.all(lambda port=port: self.tcp(port))  # type: ignore[misc]  # the default
             await self.stop(child, pids)
             await gatherResults([client.closed for client in clients])
 

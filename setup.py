@@ -73,7 +73,8 @@ setup(
             # With the schemas of Kubernetes, so that nothing is fetched.
             "kubernetes-validate",
         ],
-        "docs": ["sphinx", "furo"],
+        # All but three because the reference is made of what the code says.
+        "docs": ["sphinx", "furo", "pydoctor>=25.10", "prometheus-client", *LOAD],
         "bench": [],
     },
     classifiers=[

@@ -2,7 +2,7 @@
 """
 The PROXY protocol's header, versions 1 and 2: bytes in, verdict out.
 
-    https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
+https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
 
 A load balancer writes it before all else on a connection, to say whose it is.
 L{Trust} is in whom that is believed; L{ktcp.endpoint.proxied} acts upon both.

@@ -66,7 +66,7 @@ class TLSServer(WriteThroughServer):
 
     @ivar _tls: pyOpenSSL's connection; L{None} before L{beginTLS} and after the
         end, when the descriptor may be another's.
-    @ivar _ssl: OpenSSL's own, for L{_read} and L{_write}.
+    @ivar _ssl: OpenSSL's own, for C{_read} and C{_write}.
     @ivar _handshaking: The protocol is a L{Handshake}.
     """
 

@@ -32,6 +32,8 @@ pydoctor_args = [
 ]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 html_title = f"ktcp {release}"
 exclude_patterns = ["_build", "examples"]
 highlight_language = "none"

@@ -30,6 +30,7 @@ class Option(NamedTuple):
     @ivar meaning: What it does.
     @ivar kind: What the value must be.
     @ivar default: What holds without the option.
+    @ivar isRequired: The command does not go without it.
     """
 
     names: tuple[str, ...]
@@ -37,6 +38,7 @@ class Option(NamedTuple):
     meaning: str
     kind: str = ""
     default: str = ""
+    isRequired: bool = False
 
 
 class Group(NamedTuple):
@@ -166,7 +168,12 @@ def _ofParser(
         options = []
         for action in group._group_actions:
             if isinstance(action, argparse._SubParsersAction):
-                commands = [_ofParser(each) for each in (below or action.choices).values()]
+                about = {each.dest: each.help for each in action._choices_actions}
+                made = {name: _ofParser(each) for name, each in (below or action.choices).items()}
+                commands = [
+                    each if each.about else each._replace(about=sentence(about[name] or ""))
+                    for name, each in made.items()
+                ]
             else:
                 options.append(_ofAction(parser, action))
         standard = group.title in ("positional arguments", "options")
@@ -195,6 +202,7 @@ def _ofAction(parser: argparse.ArgumentParser, action: argparse.Action) -> Optio
         meaning,
         _kindOf(action) if takesValue else "",
         _defaultOf(action, meaning) if takesValue else "",
+        action.required and bool(action.option_strings),
     )
 
 
@@ -275,6 +283,8 @@ def _entry(option: Option, known: frozenset[str], between: str) -> Iterator[str]
     if option.kind not in ("", "text", "one of these", "yes or no"):
         named = f"``{option.metavar}``: " if option.metavar else ""
         facts.append(f"{named}{prose(option.kind, known)}.")
+    if option.isRequired:
+        facts.append("Required.")
     if option.default:
         facts.append(f"Default: ``{option.default}``.")
     yield from directive(

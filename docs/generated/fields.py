@@ -25,6 +25,8 @@ _JSON = {
 def rendered(root: type, level: int = 0) -> Iterator[str]:
     """
     A class and those it is made of, each its fields with their types in JSON.
+
+    @param root: A dataclass, or a NamedTuple.
     """
     for kind in _within(root):
         prefix = root.__module__.rpartition(".")[0]
@@ -35,7 +37,7 @@ def rendered(root: type, level: int = 0) -> Iterator[str]:
         meanings = documented(kind.__doc__, "ivar")
         for name, hint in _hintsOf(kind).items():
             yield f"``{name}`` : {_jsonType(hint, prefix)}"
-            yield indent(prose(meanings.get(name, "")) or NOTHING, "   ") + "\n"
+            yield indent(prose(meanings.get(name, "").replace("C{None}", "C{null}")) or NOTHING, "   ") + "\n"
 
 
 def _hintsOf(kind: type) -> dict[str, Any]:

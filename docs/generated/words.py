@@ -50,10 +50,10 @@ def _marked(match: re.Match[str], options: Collection[str]) -> str:
 
 def sentence(text: str) -> str:
     """
-    Begin with a capital, unless that is a name, and end with a full stop.
+    Begin a plain word with a capital, and end with a full stop.
     """
-    if not text.startswith("ktcp"):
-        text = text[:1].upper() + text[1:]
+    if re.match(r"[a-z]+[ ,:;]", text) and not text.startswith("ktcp "):
+        text = text[0].upper() + text[1:]
     return text if not text or text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -105,7 +105,7 @@ def table(head: Iterable[str], rows: Iterable[Iterable[str]], widths: str) -> It
     """
     A table with a head.
     """
-    yield f".. list-table::\n   :header-rows: 1\n   :widths: {widths}\n"
+    yield f".. list-table::\n   :class: stacked\n   :header-rows: 1\n   :widths: {widths}\n"
     for row in (head, *rows):
         for at, cell in enumerate(row):
             yield f"   {'  -' if at else '* -'} {cell or NOTHING}"

@@ -31,10 +31,14 @@ LONGEST_V2 = 16 + 2048
 
 class Trust:
     """
-    Whose word is taken: addresses of proxies.
+    Whose word is taken: addresses of proxies, asked by C{host in trust}.
     """
 
     def __init__(self, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+        """
+        @param networks: Where such proxies are, as L{ktcp.parameters.network} makes
+            them of text; none: nobody's word is taken.
+        """
         self._networks = networks
 
     def __contains__(self, host: object) -> bool:

@@ -7,7 +7,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from textwrap import fill
+from typing import NamedTuple
+
+from twisted.plugins import ktcp_plugin
 
 from generated.words import binary, directive, documented, firstParagraph, heading, prose, sentence
 from ktcp.endpoint.parser import optionChecks
@@ -18,7 +21,6 @@ from ktcp.load.compare import parser as compareParser
 from ktcp.options import BaseOptions, called, optionsFor
 from ktcp.parameters import Parameter
 from ktcp.trace.__main__ import COMMANDS, makeParser
-from twisted.plugins import ktcp_plugin
 
 
 class Option(NamedTuple):
@@ -260,12 +262,16 @@ def rendered(command: Command, level: int = 0) -> Iterator[str]:
     known = command.options
     if command.about:
         yield prose(command.about, known) + "\n"
-    yield from directive("code-block", "text", [command.usage])
+    usage = fill(command.usage, 90, subsequent_indent="   ", break_on_hyphens=False)
+    yield from directive("code-block", "text", [usage])
     yield f".. program:: {command.name}\n"
     for group in command.groups:
         if group.title:
             yield from heading(group.title, level, _label(f"{command.name} {group.title}"))
         for option in group.options:
+            if level and "-h" in option.names:
+                # The page says once that each has it.
+                continue
             yield from _entry(option, known, "=" if command.name == "ktcp:" else " ")
     if command.closing:
         if any(group.title for group in command.groups):

@@ -10,9 +10,10 @@ from importlib import import_module
 from typing import Any
 
 from docutils import nodes
-from generated import commands, fields, metrics, public
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
+
+from generated import commands, fields, metrics, public
 
 
 def _valueOf(name: str) -> Any:

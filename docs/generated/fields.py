@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from textwrap import indent
 from typing import Any, get_args, get_origin, get_type_hints
 
-from generated.words import binary, NOTHING, documented, firstParagraph, heading, prose, table
+from generated.words import NOTHING, binary, documented, firstParagraph, heading, prose, table
 from ktcp.http.limits import PARAMETERS, Limits
 
 _JSON = {
@@ -37,7 +37,8 @@ def rendered(root: type, level: int = 0) -> Iterator[str]:
         meanings = documented(kind.__doc__, "ivar")
         for name, hint in _hintsOf(kind).items():
             yield f"``{name}`` : {_jsonType(hint, prefix)}"
-            yield indent(prose(meanings.get(name, "").replace("C{None}", "C{null}")) or NOTHING, "   ") + "\n"
+            meaning = prose(meanings.get(name, "").replace("C{None}", "C{null}"))
+            yield indent(meaning or NOTHING, "   ") + "\n"
 
 
 def _hintsOf(kind: type) -> dict[str, Any]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from prometheus_client.parser import text_string_to_metric_families
+
 from generated.words import directive, prose
 from ktcp.admin.facts import JSON, Facts
 from ktcp.admin.metrics import exposition, metricName
 from ktcp.counters import Counters, Layout
-from prometheus_client.parser import text_string_to_metric_families
 
 
 class Metric(NamedTuple):
@@ -62,9 +63,7 @@ def everyMetric() -> list[Metric]:
                 labels.setdefault(label, {})[value] = None
         shown = {name: [] if name in _OPEN else list(values) for name, values in labels.items()}
         name = f"{family.name}{total}"
-        found.append(
-            Metric(name, family.type, family.documentation, shown, logged.get(name, ""))
-        )
+        found.append(Metric(name, family.type, family.documentation, shown, logged.get(name, "")))
     return found
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from importlib import import_module
 from textwrap import indent
 
-from generated.words import firstParagraph, prose
 from zope.interface.interface import InterfaceClass
+
+from generated.words import firstParagraph, prose
 
 
 def rendered(module: str, names: Sequence[str]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from textwrap import indent
 
 NOTHING = "\\ "
 _SPECIAL = re.compile(r"([\\*`|_])")
-_OPTION = r"(?<![\w-])--?[A-Za-z](?:[\w.-]*\w)?"
+_OPTION = r"(?<![\w-])(?:--?[A-Za-z](?:[\w.-]*\w)?|--(?![\w-]))"
 _EPYTEXT = r"[CLI]\{([^{}]*)\}"
 _MANPAGE = r"\b[a-z_0-9]+\([1-8]\)"
 _RFC = r"\bRFC (\d{3,4})(?:, (\d{1,2}(?:\.\d+)*)(?!\d))?"

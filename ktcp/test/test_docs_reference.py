@@ -30,9 +30,10 @@ from ktcp.admin.metrics import GAUGES, metricName
 from ktcp.counters import Layout
 from ktcp.endpoint.parser import optionChecks
 from ktcp.endpoint.sockets import SocketOptions
-from ktcp.http.limits import PARAMETERS
+from ktcp.http.limits import KIB, MIB, PARAMETERS, Limits
 from ktcp.load import outputs
 from ktcp.load.__main__ import main as loadMain
+from ktcp.options import SERVICE
 from ktcp.test.test_admin_routes import Bench
 from ktcp.testing import MemoryConnection, parseResponses, request
 from ktcp.trace.__main__ import run as ktcpMain
@@ -46,6 +47,8 @@ CHECKOUT = Path(ktcp.__file__).parent.parent
 DOCS = CHECKOUT / "docs"
 
 OPTION = re.compile(r"(?<![\w-])--[A-Za-z](?:[\w.-]*\w)?")
+
+UNITS = {"": 1, "s": 1, "bytes": 1, "KiB": KIB, "MiB": MIB}
 
 # What the pages say of options that are not ours.
 FOREIGN = {
@@ -147,14 +150,26 @@ class CommandTests(ReferenceTests):
 
     def test_limits(self) -> None:
         """
-        The table of limits has each with its option and its default.
+        The tables of limits, the one that is generated and that of connections, have each in
+        the order of the options: its keyword, and its default in the option's unit.
         """
         text = "\n".join(self.generated("fields").limits())
-        for parameter in PARAMETERS:
-            self.assertIn(f"<twistd ktcp --{parameter.name}>", text)
-        self.assertIn("- 100,000\n", text)
-        self.assertIn("- 16 KiB\n", text)
-        self.assertIn("- 20 s\n", text)
+        text += (DOCS / "reference" / "limits.rst").read_text()
+        rows = re.findall(
+            r"^   \* - :option:`--(limit-[a-z-]+) <.*>`\n     - (?:``(\w+)``|\\ )\n     - (.*)$",
+            text,
+            re.M,
+        )
+        bounds = [each for each in (*PARAMETERS, *SERVICE) if each.name.startswith("limit-")]
+        keywords = [field.name for field in dataclasses.fields(Limits)]
+        self.assertEqual([name for name, _, _ in rows], [each.name for each in bounds])
+        self.assertEqual(
+            [keyword for _, keyword, _ in rows], [*keywords, "connections", "clientConnections", ""]
+        )
+        for parameter, (name, _, default) in zip(bounds, rows, strict=True):
+            number, _, unit = default.partition(" ")
+            value = float(number.replace(",", "")) * UNITS[unit]
+            self.assertEqual(value, parameter.default, name)
 
     def test_metrics(self) -> None:
         """

@@ -26,7 +26,7 @@ PUBLIC = {
         *("HTTPFactory", "Request", "Response", "Headers", "Router", "StaticFiles"),
         *("EchoFactory", "DiscardFactory", "ChargenFactory"),
     ),
-    "ktcp.http.message": ("HTTPError",),
+    "ktcp.http.errors": ("HTTPError",),
     "ktcp.http.flow": ("RequestBody",),
     "ktcp.http.limits": ("Limits",),
     "ktcp.http.accesslog": ("AccessLog",),

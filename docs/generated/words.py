@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r"([\\*`|_])")
 _OPTION = r"(?<![\w-])(?:--?[A-Za-z](?:[\w.-]*\w)?|--(?![\w-]))"
 _EPYTEXT = r"[CLI]\{([^{}]*)\}"
 _MANPAGE = r"\b[a-z_0-9]+\([1-8]\)"
-_RFC = r"\bRFC (\d{3,4})(?:, (\d{1,2}(?:\.\d+)*)(?!\d))?"
+_RFC = r"\bRFC (?P<number>\d{3,4})(?:, (?P<section>\d{1,2}(?:\.\d+)*)(?!\d))?"
 _MARKED = re.compile(
     f"(?P<code>{_EPYTEXT})|(?P<option>{_OPTION})|(?P<manpage>{_MANPAGE})|(?P<rfc>{_RFC})"
 )
@@ -44,8 +44,8 @@ def _marked(match: re.Match[str], options: Collection[str]) -> str:
         return f"\\ ``{name}``\\ " if name.startswith("--") else _SPECIAL.sub(r"\\\1", name)
     if match["manpage"]:
         return f"\\ :manpage:`{match['manpage']}`\\ "
-    number, section = re.fullmatch(_RFC, match["rfc"]).groups()  # type: ignore[union-attr]  # it did
-    return f"\\ :rfc:`{number}{f'#section-{section}' if section else ''}`\\ "
+    section = f"#section-{match['section']}" if match["section"] else ""
+    return f"\\ :rfc:`{match['number']}{section}`\\ "
 
 
 def sentence(text: str) -> str:

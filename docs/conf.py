@@ -23,6 +23,8 @@ pydoctor_args = [
     "--project-name=ktcp",
     f"--project-version={release}",
     f"--project-base-dir={HERE.parent}",
+    # The way back from there.
+    "--project-url=../index.html",
     "--docformat=epytext",
     "--system-class=generated.links.KTCPSystem",
     "--privacy=HIDDEN:ktcp.test",

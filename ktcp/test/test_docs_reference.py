@@ -26,6 +26,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import ktcp
 from ktcp.admin.facts import inventory, parametersOf
+from ktcp.admin.live import Live
 from ktcp.admin.metrics import GAUGES, metricName
 from ktcp.counters import Layout
 from ktcp.endpoint.parser import optionChecks
@@ -324,6 +325,16 @@ class JSONTests(ReferenceTests):
         bench = Bench(Clock())
         bench.others[1] = bench.counters.snapshot()
         self.assertTold("admin", "/workers", self.get("/workers", bench))
+
+    def test_events(self) -> None:
+        """
+        C{/events}: what is not in C{/workers}.
+        """
+        bench = Bench(Clock())
+        told = {**Live(bench.facts, bench.factory.reactor).look(), "errors": 0}
+        for name in self.get("/workers", bench):
+            del told[name]
+        self.assertTold("admin", "/events", told)
 
     def test_parameters(self) -> None:
         """

@@ -244,7 +244,7 @@ class TLSServer(WriteThroughServer):
 
     def sendFile(self, descriptor: int, offset: int, count: int) -> int:
         """
-        @raise OSError: The kernel cannot encrypt; L{write} can.
+        @raise OSError: The kernel cannot encrypt; C{write} can.
         """
         raise OSError(ENOTSUP, os.strerror(ENOTSUP))
 

@@ -32,17 +32,17 @@ from ktcp.counters import Layout
 from ktcp.endpoint.parser import optionChecks
 from ktcp.endpoint.sockets import SocketOptions
 from ktcp.http.limits import KIB, MIB, PARAMETERS, Limits
-from ktcp.load import outputs
 from ktcp.load.__main__ import main as loadMain
+from ktcp.load.report import outputs
 from ktcp.options import SERVICE
 from ktcp.test.test_admin_routes import Bench
 from ktcp.testing import MemoryConnection, parseResponses, request
 from ktcp.trace.__main__ import run as ktcpMain
-from ktcp.trace.connections import asJSON as connectionAsJSON
-from ktcp.trace.diagmessages import Entry
+from ktcp.trace.commands.connections import asJSON as connectionAsJSON
+from ktcp.trace.commands.queues import asJSON as queuesAsJSON
 from ktcp.trace.errors import EXIT_UNAVAILABLE
-from ktcp.trace.queues import Bounds, Sample
-from ktcp.trace.queues import asJSON as queuesAsJSON
+from ktcp.trace.kernel.diagmessages import Entry
+from ktcp.trace.kernel.queues import Bounds, Sample
 
 CHECKOUT = Path(ktcp.__file__).parent.parent
 DOCS = CHECKOUT / "docs"

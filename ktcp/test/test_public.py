@@ -51,11 +51,11 @@ PUBLIC = {
     ),
     "ktcp.load.engine": ("run", "Job", "CannotRun"),
     "ktcp.load.targets": ("Target", "TLS", "targetOfURL", "targetOfAddress", "BadTarget"),
-    "ktcp.load.responses": ("Checks",),
+    "ktcp.load.job": ("Checks",),
     "ktcp.load.result": ("Result", "Plan", "Counts", "Histogram", "NotAResult"),
     "ktcp.trace.model": ("Trace", "loads", "dumps", "BadTrace"),
-    "ktcp.trace.page": ("render",),
-    "ktcp.trace.diag": ("tcpInfo", "listenQueues", "ListenQueues", "Listener", "Diag"),
+    "ktcp.trace.report.page": ("render",),
+    "ktcp.trace.kernel.diag": ("tcpInfo", "listenQueues", "ListenQueues", "Listener", "Diag"),
     "ktcp.trace.errors": ("TraceError", "Refused", "Unavailable"),
 }
 

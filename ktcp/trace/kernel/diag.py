@@ -69,7 +69,7 @@ class Diag(AbstractContextManager["Diag"]):
         """
         The sockets in some states, IPv4 first.
 
-        @param states: C{ESTABLISHED} and so on, as in L{ktcp.trace.tcpinfo.STATES}.
+        @param states: C{ESTABLISHED} and so on, as in L{ktcp.trace.kernel.tcpinfo.STATES}.
         @param localPort: Only those with it; 0 for any.
         @param remotePort: Likewise.
         @raise Unavailable: The kernel has no inet_diag for TCP.

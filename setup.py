@@ -97,7 +97,8 @@ setup(
             # With the schemas of Kubernetes, so that nothing is fetched.
             "kubernetes-validate",
         ],
-        "docs": ["sphinx", "furo"],
+        # All but the first two because the reference is made of what the code says.
+        "docs": ["sphinx", "furo", "pydoctor>=25.10", "prometheus-client", *LOAD],
     },
     classifiers=[
         "Development Status :: 4 - Beta",

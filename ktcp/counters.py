@@ -272,6 +272,7 @@ class Counters:
 
     def __init__(self, layout: Layout | None = None, row: Row | None = None) -> None:
         """
+        @param layout: Which counters there are; if not given, those without protocols.
         @param row: Where to count; if not given, in memory of this process.
         """
         self.layout = layout or Layout()
@@ -342,6 +343,10 @@ class Counters:
     def observe(self, histogram: int, seconds: float, times: int = 1) -> None:
         """
         Put a time into a histogram.
+
+        @param histogram: Its first slot, such as L{HANDLER_SECONDS}.
+        @param seconds: How long it took.
+        @param times: How often it took that.
         """
         self.row[histogram + bisect_left(BOUNDS, seconds)] += times
         self.row[histogram + len(BOUNDS) + 1] += int(seconds * 1e9) * times
@@ -420,7 +425,7 @@ class Census:
 @dataclass(frozen=True)
 class Histogram:
     """
-    How long something took.
+    How long something took, as counts of times between bounds.
 
     @ivar buckets: How many there were up to each of L{BOUNDS} and above the one before,
         and beyond the last.
@@ -456,6 +461,9 @@ class Histogram:
 class Snapshot:
     """
     Counters as they were at one moment.
+
+    @ivar layout: Which value is what.
+    @ivar values: A number for each slot of the layout.
     """
 
     layout: Layout
@@ -477,7 +485,9 @@ class Snapshot:
 
     def value(self, name: str, *labels: str) -> int:
         """
-        @param labels: Values of labels, from the first on; the sum of all that have them.
+        @param name: Of a L{Family}.
+        @param labels: Values of its labels, from the first on.
+        @return: The sum of all counters that have them.
         """
         return sum(value for series, value in self.series(name) if series[: len(labels)] == labels)
 

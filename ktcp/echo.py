@@ -99,7 +99,7 @@ class EchoProtocol(Protocol):
 
 class EchoFactory(Factory):
     """
-    Serve L{EchoProtocol}.
+    Serve L{EchoProtocol}, which sends every byte back (RFC 862).
     """
 
     protocol = EchoProtocol
@@ -117,7 +117,7 @@ class DiscardProtocol(Protocol):
 
 class DiscardFactory(Factory):
     """
-    Serve L{DiscardProtocol}.
+    Serve L{DiscardProtocol}, which drops every byte (RFC 863).
     """
 
     protocol = DiscardProtocol
@@ -182,7 +182,7 @@ class ChargenProtocol(Protocol):
 
 class ChargenFactory(Factory):
     """
-    Serve L{ChargenProtocol}.
+    Serve L{ChargenProtocol}, which sends text without end (RFC 864).
     """
 
     protocol = ChargenProtocol

@@ -53,6 +53,7 @@ class IRefusingFactory(Interface):
         """
         Make what C{buildProtocol} would, for a connection over the limit.
 
+        @param addr: Of the client.
         @return: A protocol that says so and closes within seconds, whatever its
             client does; L{None}: the connection is to be closed.
         """

@@ -47,9 +47,17 @@ class Parameter:
 def integerBetween(lowest: int, highest: int) -> Callable[[str], int]:
     """
     Make a check for a whole number of a range, both ends included.
+
+    @param lowest: The least that is right.
+    @param highest: The most.
     """
 
     def check(text: str) -> int:
+        """
+        Check a whole number.
+
+        @raise ValueError: It is none, or not of the range.
+        """
         # int() takes underscores, blanks, signs and digits of other scripts;
         # an operator who typed those meant something else.
         # The length first: int() refuses thousands of digits in words of its own.

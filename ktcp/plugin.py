@@ -23,8 +23,12 @@ class ProtocolPlugin:
     """
     An L{IProtocolPlugin} that names its factory maker and imports it late.
 
+    @ivar name: See L{IProtocolPlugin.name}, as for all that follow but C{maker}.
+    @ivar description: One line for C{--help}.
     @ivar maker: The dotted name of a callable that takes the checked
         parameters and a L{Context} and returns a factory.
+    @ivar defaultPort: Served when the user says nothing; L{None}: off until asked for.
+    @ivar parameters: The protocol's own options.
     """
 
     name: str

@@ -98,7 +98,8 @@ class LogContext(Mapping[str, object]):
 
 class KTCPReactor(EPollReactor):
     """
-    See the module's docstring.
+    Twisted's epoll reactor with a cheaper way for descriptors that are readable and
+    nothing else: see L{the module<ktcp.reactor>}.
 
     C{_poller}, C{_selectables}, C{_doReadOrWrite} and
     C{_disconnectSelectable} are Twisted's private names, the same since 8.2;

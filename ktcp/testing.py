@@ -44,6 +44,9 @@ class MemoryTransport(StringTransport):
     """
 
     def __init__(self, peer: IAddress = PEER) -> None:
+        """
+        @param peer: The address of the other end.
+        """
         super().__init__(HOST, peer)
         self.finished = False
         self.aborted = False
@@ -89,12 +92,16 @@ class MemoryConnection:
     """
     The client's end of a connection to a factory.
 
+    A server that closes loses its connection at once: its C{connectionLost} is called
+    within L{send}, L{finish} or C{closed}.
+
     @ivar protocol: The server's protocol.
     @ivar transport: The server's L{MemoryTransport}.
     """
 
     def __init__(self, factory: IProtocolFactory, peer: IAddress = PEER) -> None:
         """
+        @param factory: Makes the server's protocol.
         @param peer: The client's address.
         """
         protocol: Any = factory.buildProtocol(peer)
@@ -169,6 +176,13 @@ def request(
     """
     Write a request.  Host and, for a body, Content-Length are set if C{headers}
     have neither; nothing is checked, so that bad requests can be written too.
+
+    @param target: The request target; C{str} is latin-1 here and below.
+    @param method: In capitals, as methods are case-sensitive.
+    @param headers: A mapping or pairs.
+    @param body: Goes out as it is: for a chunked one, give the chunks.
+    @param version: Of HTTP.
+    @return: The bytes of the request, for L{MemoryConnection.send}.
     """
     items: Any = headers.items() if isinstance(headers, Mapping) else headers or ()
     pairs = [(_bytes(name), _bytes(value)) for name, value in items]
@@ -189,7 +203,10 @@ class ReceivedResponse(NamedTuple):
     """
     A response as the client read it.
 
+    @ivar status: Such as 200.
     @ivar headers: Names in lower case.
+    @ivar body: Without what framed it.
+    @ivar trailers: Of a chunked body.
     @ivar complete: The body came to its end.
     """
 
@@ -206,8 +223,10 @@ def parseResponses(
     """
     Read responses as a client would, with h11.
 
+    @param data: What a client has received, from a response's first byte on.
     @param methods: Of the requests, in order; C{GET} for those not named.
     @param closed: Nothing comes after C{data}.
+    @return: In order; the last may not be complete.
     @raise h11.RemoteProtocolError: A response is not HTTP/1.1, or something that
         is no response follows one.
     """

@@ -56,7 +56,7 @@ def _parse(reactor: Any, *args: str, **kwargs: str) -> KTCPServerEndpoint:
     texts = dict(kwargs)
     port = _convert("port", args[0] if args else texts.pop("port"), integerBetween(0, 65535))
     interface = texts.pop("interface", "")
-    checks = _checks()
+    checks = optionChecks()
     if unknown := sorted(texts.keys() - checks.keys()):
         raise ValueError(
             f"unknown option {unknown[0]}={texts[unknown[0]]} "
@@ -68,9 +68,9 @@ def _parse(reactor: Any, *args: str, **kwargs: str) -> KTCPServerEndpoint:
     return KTCPServerEndpoint(reactor, port, interface, SocketOptions(**values))
 
 
-def _checks() -> dict[str, Callable[[str], object]]:
+def optionChecks() -> dict[str, Callable[[str], object]]:
     """
-    How the text of each option is read, by its name.
+    How the text of each option is read, by its name: to a value, or C{ValueError}.
     """
     from ktcp.endpoint.sockets import LARGEST
 

@@ -2,7 +2,7 @@
 """
 The PROXY protocol's header, versions 1 and 2: bytes in, verdict out.
 
-    https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
+https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
 
 A load balancer writes it before all else on a connection, to say whose it is.
 L{Trust} is in whom that is believed; L{ktcp.endpoint.proxied} acts upon both.
@@ -31,10 +31,14 @@ LONGEST_V2 = 16 + 2048
 
 class Trust:
     """
-    Whose word is taken: addresses of proxies.
+    Whose word is taken: addresses of proxies, asked by C{host in trust}.
     """
 
     def __init__(self, networks: Sequence[IPv4Network | IPv6Network] = ()) -> None:
+        """
+        @param networks: Where such proxies are, as L{ktcp.parameters.network} makes
+            them of text; none: nobody's word is taken.
+        """
         self._networks = networks
 
     def __contains__(self, host: object) -> bool:

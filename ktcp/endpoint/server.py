@@ -66,7 +66,7 @@ def listenOn(
 class KTCPServerEndpoint:
     """
     A TCP port whose connections write through and whose socket options are
-    chosen here.
+    chosen here; what C{ktcp:} strings describe.
     """
 
     def __init__(
@@ -77,8 +77,10 @@ class KTCPServerEndpoint:
         options: SocketOptions | None = None,
     ) -> None:
         """
+        @param reactor: Serves the connections: an L{IReactorFDSet} and L{IReactorTime}.
         @param port: From 0 to 65535; 0 lets the kernel choose.
         @param interface: An IPv4 or IPv6 address; empty means every IPv4 one.
+        @param options: The defaults of L{SocketOptions} when not given.
         @raise ValueError: The port or the interface is neither; one line.
         """
         if type(port) is not int or not 0 <= port <= 65535:

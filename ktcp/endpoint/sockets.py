@@ -69,8 +69,34 @@ class SocketOptions:
     What is asked of a listener and of the connections it accepts.
 
     For the numbers, 0 leaves the matter to the kernel; for the backlog it
-    still lets one connection wait.
+    still lets one connection wait.  C{bool} is C{yes} or C{no} in a C{ktcp:} string.
 
+    @ivar backlog: How many connections may wait to be accepted, listen(2); cut to the
+        sysctl net.core.somaxconn without an error.
+    @ivar reuseport: SO_REUSEPORT, socket(7): others of the same user may listen on the
+        port too, and the kernel spreads connections among them.
+    @ivar nodelay: TCP_NODELAY, tcp(7): send small segments at once, not after those
+        before them are acknowledged (Nagle's algorithm).
+    @ivar cork: TCP_CORK, tcp(7): hold back segments that are not full, for 200 ms at most.
+    @ivar rcvbuf: SO_RCVBUF, socket(7): bytes of the receive buffer, which the kernel
+        doubles; 0 lets it tune the buffer by itself.
+    @ivar sndbuf: SO_SNDBUF, socket(7): bytes of the send buffer, likewise.
+    @ivar deferaccept: TCP_DEFER_ACCEPT, tcp(7): seconds for which a connection is not
+        accepted while it brings no data.
+    @ivar fastopen: TCP_FASTOPEN, tcp(7), RFC 7413: how many connections that brought data
+        with their SYN may wait.
+    @ivar keepalive: SO_KEEPALIVE, socket(7): when a silent peer is probed and given up,
+        see L{KeepAlive}; C{None} (C{no}): never.
+    @ivar usertimeout: TCP_USER_TIMEOUT, tcp(7): milliseconds for which sent data may stay
+        unacknowledged before the connection is lost.
+    @ivar quickack: TCP_QUICKACK, tcp(7): acknowledge at once, not with the next answer;
+        set anew for every read, as the kernel forgets it.
+    @ivar busypoll: SO_BUSY_POLL, socket(7): microseconds for which a read spins on the
+        device's queue before it sleeps; raising it needs CAP_NET_ADMIN.
+    @ivar notsentlowat: TCP_NOTSENT_LOWAT, tcp(7): bytes unsent in the kernel beyond which
+        a connection is not writable.
+    @ivar v6only: IPV6_V6ONLY, ipv6(7): an IPv6 listener refuses IPv4; C{None} (unset)
+        leaves it to the sysctl net.ipv6.bindv6only.
     @raise ValueError: A value is of the wrong type or out of range; the
         message is one line that names the option and the value.
     """

@@ -66,7 +66,7 @@ class TLSServer(WriteThroughServer):
 
     @ivar _tls: pyOpenSSL's connection; L{None} before L{beginTLS} and after the
         end, when the descriptor may be another's.
-    @ivar _ssl: OpenSSL's own, for L{_read} and L{_write}.
+    @ivar _ssl: OpenSSL's own, for C{_read} and C{_write}.
     @ivar _handshaking: The protocol is a L{Handshake}.
     """
 
@@ -244,7 +244,7 @@ class TLSServer(WriteThroughServer):
 
     def sendFile(self, descriptor: int, offset: int, count: int) -> int:
         """
-        @raise OSError: The kernel cannot encrypt; L{write} can.
+        @raise OSError: The kernel cannot encrypt; C{write} can.
         """
         raise OSError(ENOTSUP, os.strerror(ENOTSUP))
 

@@ -41,7 +41,8 @@ CLIENT_LEFT = 499
 
 class AccessLog:
     """
-    Lines on their way to a file.
+    Lines on their way to a file: one for each answer, as C{HTTPFactory(accessLog=...)}
+    makes them.
 
     One that is moved away is noticed at the next write, and a new one is opened
     in its place: no signal is needed to rotate it, by as many processes as

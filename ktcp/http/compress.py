@@ -73,7 +73,7 @@ InThread = Callable[..., Awaitable[Any]]
 @dataclass(frozen=True)
 class Compression:
     """
-    What is compressed.
+    What is compressed, of files and of a handler's answers.
 
     @ivar minimum: Bytes; below that a body fits a packet as it is.
     @ivar largest: Bytes of a file, which is compressed anew for each client

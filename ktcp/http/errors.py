@@ -11,7 +11,9 @@ from ktcp.http.headers import Headers, HeadersLike
 class HTTPError(Exception):
     """
     A request that cannot be answered as it wishes.  A handler that raises one
-    has the client answered with its status, and nothing is logged.
+    has the client answered with its status, and nothing is logged::
+
+        raise HTTPError(404, "There is no such user.")
 
     @ivar status: The status of the answer, 400 to 599.
     @ivar reason: One sentence for the client.
@@ -33,7 +35,7 @@ class HTTPError(Exception):
 class BadRequest(HTTPError):
     """
     What came in is no HTTP/1.1 request that can be understood without doubt:
-    answer L{status}, then close (RFC 9112, 2.2 and 9.6).
+    answer C{status}, then close (RFC 9112, 2.2 and 9.6).
     """
 
     def __init__(self, reason: str, status: int = 400) -> None:

@@ -43,8 +43,10 @@ class HTTPFactory(Factory):
 
         serverFromString(reactor, "tcp:8080").listen(HTTPFactory(app))
 
-    @ivar handler: Takes a L{Request} and gives a L{Response}, a Deferred that
-        fires with one, or a coroutine that returns one.
+    The handler takes a L{Request} and gives a L{Response}, a L{Deferred
+    <twisted.internet.defer.Deferred>} that fires with one, or a coroutine that
+    returns one.  One that raises L{HTTPError<ktcp.http.errors.HTTPError>} has its
+    status answered; anything else that it raises is logged and answered with C{500}.
     """
 
     noisy = False
@@ -64,9 +66,10 @@ class HTTPFactory(Factory):
         reactor: IReactorTime | None = None,
     ) -> None:
         """
+        @param handler: Answers requests; if not given, every URL greets as khttpd's do.
         @param limits: Sizes and times; the default ones if not given.
         @param server: The Server header; L{None} for none.
-        @param accessLog: Gets a line for each answer.
+        @param accessLog: Gets a line for each answer.  It is to be closed by who made it.
         @param connections: How many there may be at one time (503 beyond);
             L{None}: not bounded.
         @param clientConnections: The same for those from one address; see

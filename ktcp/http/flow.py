@@ -60,6 +60,7 @@ class RequestBody:
     def __init__(self, source: BodySource | None, length: int | None, limit: int) -> None:
         """
         @param source: L{None} where the request has no body.
+        @param length: As declared.
         @param limit: What L{read} takes when it is not told.
         """
         self._source = source

@@ -40,7 +40,8 @@ class Hop(NamedTuple):
 
 class Forwarding:
     """
-    Reads the headers of proxies.
+    Reads the headers by which trusted proxies tell who their client is: X-Forwarded-For,
+    -Proto and -Host, or Forwarded (RFC 7239).
     """
 
     def __init__(self, trusted: Container[str], kind: str = KINDS[0]) -> None:
@@ -59,6 +60,7 @@ class Forwarding:
         """
         Find the client of a request that came from a trusted proxy.
 
+        @param headers: Those of the request.
         @return: The hop of the client, or of the proxy farthest away that says
             anything; what is not known is L{None}.
         """

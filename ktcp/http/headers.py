@@ -62,6 +62,8 @@ class Headers:
         """
         Check headers written by a handler.
 
+        @param headers: L{Headers}, a mapping or pairs, C{bytes} or C{str} of latin-1;
+            L{None} is no header.
         @raise ValueError: A name is no token, or a value holds a control
             character such as CR, LF or NUL (RFC 9110, 5.5).
         @raise TypeError: A name or value is neither C{str} nor C{bytes}.
@@ -70,6 +72,8 @@ class Headers:
 
     def get(self, name: Text, default: bytes | None = None) -> bytes | None:
         """
+        @param name: In any case.
+        @param default: What there is where no header has that name.
         @return: The value; where there are several, all of them in order with
             C{b", "} between (RFC 9110, 5.2), which is right for every header
             but Set-Cookie.

@@ -21,43 +21,46 @@ class Limits:
     """
     The bounds of one connection.  Frozen: many connections share one.
 
-    @ivar head: Bytes of a request head, from the request line to the empty
-        line (431 beyond).  h11 and IIS take 16 KiB, tomcat 8, node.js 80.
-    @ivar headers: Header lines of a request (431 beyond).  Apache takes 100.
-    @ivar target: Bytes of a request target (414 beyond).  RFC 9112, 3 asks for
-        8000 at least.
-    @ivar body: Bytes of a body that C{request.body.read()} collects when the
-        handler names no bound of its own (413 beyond).  nginx takes 1 MiB.
-    @ivar readAhead: Bytes taken from a client before they are wanted, while
-        an earlier request is answered or a body waits for its reader; the
-        connection is not read beyond.  One read of the transport can go past
-        it once.
-    @ivar drain: Bytes of a body nobody read that are discarded to keep the
-        connection; beyond, it is closed.
-    @ivar batch: Bytes of answers to pipelined requests that are gathered for
-        one write.
-    @ivar requests: Requests of one connection; the answer to the last says
-        C{Connection: close}.  A connection stays with the process that accepted
-        it, so this is what lets grown or reloaded servers have their share.
-        Nothing here grows with it, and each end costs the client a connect, so
-        it is much: nginx takes 1000, and Apache 100.
-    @ivar headTime: Seconds from the first byte of a head, or from the
-        connection's beginning, to its last, however it trickles (408 if a part
-        came, else closed without a word).  Apache takes 20 for a head.
-    @ivar idle: Seconds for which a connection may be of no use between two
-        requests.  nginx takes 75.
-    @ivar bodyRate: Bytes a second that a body is to come with, on the average,
-        while its reader waits (408 below), and
-    @ivar bodyGrace: seconds that it has beyond.  Apache's are 500 and 20.
-    @ivar handlerTime: Seconds for a handler to answer (503 and cancellation
-        beyond); those for which it waits for the body do not count.
-    @ivar stall: Seconds for which a client may take nothing of what it was
-        sent; the connection is reset beyond.  nginx takes 60.
-    @ivar linger: Seconds for which a connection that is closed early still
-        takes (and drops) bytes, so that the answer is not reset away
-        (RFC 9112, 9.6).
-
     Times are met within a second (L{ktcp.http.deadlines}).
+
+    @ivar head: Bytes of a request's head, from the request line to the empty line, and of
+        the trailers of a body; beyond, C{431} and the connection closes.  h11 and IIS take
+        as much, tomcat 8 KiB, node.js 80.
+    @ivar headers: Header lines of a request, each of which costs time however short it is;
+        beyond, C{431} and the connection closes.  Apache takes as many.
+    @ivar target: Bytes of a request's target; beyond, C{414} and the connection closes.
+        RFC 9112, 3 asks for 8000 at least.
+    @ivar body: Bytes of a body that C{request.body.read()} collects in memory; beyond,
+        C{413}, before C{100 Continue} where its length is told.  A handler may name another
+        bound, and one that takes the body in pieces has none.  nginx takes as much.
+    @ivar readAhead: Bytes taken from a client before they are wanted: pipelined requests
+        behind one that is being answered, a body whose reader is slow.  Beyond, TCP makes
+        the client wait.  One read of 32 KiB may go past it.
+    @ivar drain: Bytes of a body that nobody reads that are dropped to keep the connection,
+        which is less than a new one costs; beyond, C{Connection: close} where it is known
+        beforehand, and the connection closes.
+    @ivar batch: Bytes of answers to pipelined requests that are gathered for one write.
+    @ivar requests: Requests of one connection; the last answer says C{Connection: close},
+        and requests behind it are dropped, to be sent again.  A connection stays with the
+        process that accepted it, so its end is what gives new workers their share.  Nothing
+        in ktcp grows with it, and each end costs the client a connect, hence more than
+        nginx's 1000.
+    @ivar headTime: Seconds from a head's first byte, or the beginning of the connection, to
+        its last byte, however it trickles; beyond, C{408} and the connection closes, without
+        a word where nothing came.  Apache takes as long.
+    @ivar idle: Seconds for which a connection is of no use between two requests; then it
+        closes.  nginx waits as long.
+    @ivar bodyRate: Bytes a second with which a body comes on the average, while its reader
+        waits; below, C{408} and the connection closes.  As Apache's.
+    @ivar bodyGrace: Seconds that a body has beyond its rate, for a slow start.  As Apache's.
+    @ivar handlerTime: Seconds from a request to its handler's answer, not counting those for
+        which it waits for the body; beyond, C{503}, the handler is cancelled and the
+        connection closes.  Who waits for so long has left; nginx gives up on an upstream
+        after as much.
+    @ivar stall: Seconds for which a client takes nothing of what it was sent; beyond, a
+        reset.  nginx waits as long.
+    @ivar linger: Seconds for which a connection that is closed early still takes bytes, and
+        drops them, so that the answer is not reset away (RFC 9112, 9.6); FIN is sent at once.
     """
 
     head: int = 16 * KIB

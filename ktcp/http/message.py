@@ -200,14 +200,15 @@ class Response:
     One answer, as a handler gives it.  Immutable by agreement: a handler may
     give the same object again and again as long as its body is bytes.
 
-    @ivar status: 200 to 599.
+    @ivar status: 200 to 599 (RFC 9110, 15).
     @ivar body: Bytes, an asynchronous iterable of bytes, or a producer of the
         L{twisted.web.iweb.IBodyProducer} kind.  Bytes go out with their
         Content-Length.  So does a producer that knows its C{length}, and
         anything whose headers name a Content-Length; the connection is closed
         on a body that turns out longer or shorter.  Everything else is chunked,
         or ended by closing for a client of HTTP/1.0.
-    @ivar headers: L{Headers}.
+    @ivar headers: L{Headers}; given as a mapping or as pairs, C{bytes} or C{str} of
+        latin-1.  Server, Date and what frames the body are added to them.
     @ivar trailers: Sent after a chunked body (RFC 9110, 6.5): headers, or a
         function called when the body has gone out.  With trailers, bytes go
         out chunked too.

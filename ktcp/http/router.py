@@ -126,6 +126,9 @@ class Router:
     def route(self, path: str, *methods: str) -> Callable[[_Given], _Given]:
         """
         Decorate a handler to answer a path; see L{add}.
+
+        @param path: As for L{add}.
+        @param methods: Likewise.
         """
 
         def decorate(handler: _Given) -> _Given:
@@ -139,6 +142,8 @@ class Router:
         Have a handler answer a path.
 
         @param path: Such as C{/users/{name}}, nothing encoded.
+        @param handler: Takes the L{Request} and, as keywords, the parameters of the
+            path; answers as that of an L{HTTPFactory<ktcp.http.factory.HTTPFactory>}.
         @param methods: Case-sensitive (RFC 9110, 9.1); GET if there are none.
         @raise ValueError: The path is none, is taken, or has parameters that
             the handler does not take.
@@ -163,6 +168,7 @@ class Router:
         itself is sent to it with a slash behind, so that relative links work.
 
         @param path: Such as C{/static}, without parameters.
+        @param handler: Takes the L{Request}.
         @raise ValueError: The path is none, is taken, or has parameters.
         """
         node, names, _ = (self._root, [], False) if path == "/" else self._place(path.rstrip("/"))

@@ -104,6 +104,7 @@ class StaticFiles:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         """
+        @param path: The directory.
         @param index: Names that stand for their directory, best first.
         @param listing: Answer for a directory without any with a page of what
             is in it; otherwise 404.

@@ -258,6 +258,9 @@ def read(argument: str, letter: str) -> Side:
 
 
 def _confidence(text: str) -> float:
+    """
+    Read a share from 0.5 to less than 1.
+    """
     value = float(text)
     if not 0.5 <= value < 1:
         raise argparse.ArgumentTypeError("must be at least 0.5 and below 1")

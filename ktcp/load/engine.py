@@ -68,7 +68,11 @@ def run(job: Job, progress: Watch | None = None) -> Result:
     """
     Run a job to its end, or until Ctrl-C: then the result is of what was measured so far.
 
-    @param progress: Called about four times a second, in this process.
+    Blocks, and starts processes of its own: Twisted's reactor is not needed, and would wait.
+
+    @param job: What to do to whom.
+    @param progress: Called about four times a second, in this process, with a
+        L{Progress<ktcp.load.result.Progress>}.
     @raise CannotRun: It cannot be made; nothing was measured.
     """
     raiseDescriptors(job.plan.connections, job.plan.processes)

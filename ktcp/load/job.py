@@ -17,6 +17,7 @@ class Checks:
     What an answer has to be.
 
     @ivar statuses: Empty: any of 200 to 399, as with wrk.
+    @ivar length: Bytes of the body; L{None}: any.
     @ivar sha256: Of the body, in hexadecimal.
     @ivar regex: To be found somewhere in the body.
     """
@@ -30,9 +31,14 @@ class Checks:
 @dataclass(frozen=True)
 class Job:
     """
+    A run, before it is made.
+
     @ivar mode: As in L{ktcp.load.result.Result}.
+    @ivar target: Whom to load.
+    @ivar plan: How much, and for how long.
     @ivar command: The command line, for the result.
     @ivar requests: Of HTTP: the bytes of each request, asked in turn.
+    @ivar checks: What answers are good, of HTTP.
     @ivar peerCloses: Of connections for one request each: the server closes them.
     """
 

@@ -55,6 +55,9 @@ def addRunOptions(parser: argparse.ArgumentParser) -> None:
 
 
 def _durationOption(text: str) -> int:
+    """
+    Read a time with its unit: C{500us}, C{10ms}, C{1s}.
+    """
     try:
         return duration(text)
     except ValueError as error:

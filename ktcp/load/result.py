@@ -43,13 +43,17 @@ class NotAResult(Exception):
 @dataclass(frozen=True)
 class Histogram:
     """
-    Latencies of one kind, over all processes.
+    Latencies of one kind, over all processes.  Nanoseconds; zeros where C{count} is 0.
 
     @ivar encoded: The histogram itself: HDR's V2 format, compressed, in base64.
         Three significant digits, 1 ns to an hour; C{HdrHistogram.decode} reads it.
+    @ivar count: How many there are.
+    @ivar min: The least; as all here it comes from the histogram, so with three digits.
+    @ivar max: The most.
+    @ivar mean: The arithmetic one.
+    @ivar stdev: The standard deviation.
+    @ivar percentiles: By the names in L{PERCENTILES}: C{p50}, C{p99.9} and so on.
     @ivar unit: Of everything here: C{ns}.
-    @ivar mean: Like C{stdev} it comes from the histogram, so from values with three digits.
-    @ivar percentiles: By the names in L{PERCENTILES}.  Zeros where C{count} is 0, as is all else.
     """
 
     encoded: str
@@ -68,6 +72,7 @@ class Plan:
     What was asked for.
 
     @ivar connections: In all processes together.
+    @ivar processes: Of the generator.
     @ivar requests: Of how many requests the run consists, or C{None}: C{seconds} says.
     @ivar seconds: How long it is to last, warm-up not counted, or C{None}: C{requests} says.
     @ivar rate: Requests a second in all processes together (open loop), or
@@ -102,7 +107,10 @@ class Machine:
     """
     Where the generator ran.
 
+    @ivar cpu: The model of its processor.
     @ivar cores: How many this process may use.
+    @ivar kernel: Its name and release.
+    @ivar python: The version.
     """
 
     cpu: str
@@ -114,9 +122,12 @@ class Machine:
 @dataclass(frozen=True)
 class Counts:
     """
+    How much there was of what, over all processes.
+
     @ivar requests: Sent in the measured part, or under way when it began.
     @ivar good: Answered, and every check passed.
     @ivar bytesSent: Of the requests that were answered.
+    @ivar bytesReceived: Of the answers, heads included.
     @ivar unanswered: Under way when the measured part ended: neither good nor an error.
     @ivar connects: Connections made, warm-up included.
     @ivar late: Of an open loop: sent more than a millisecond after they were planned.
@@ -142,6 +153,7 @@ class Second:
     @ivar requests: Good answers in it.
     @ivar errors: What went wrong in it.
     @ivar p50: Of C{total}, nanoseconds; 0 where there was no good answer.
+    @ivar p99: Likewise.
     @ivar bytes: Received in it.
     """
 
@@ -175,6 +187,9 @@ class Round:
 
     @ivar times: Nanoseconds of each connection that was answered, in the order
         of the answers.
+    @ivar mean: Nanoseconds.
+    @ivar worst: The longest of them; 0 where there are none.
+    @ivar errors: Connections that were not answered.
     """
 
     times: tuple[int, ...]
@@ -192,15 +207,23 @@ class Result:
     @ivar started: When, in ISO 8601 with the offset from UTC.
     @ivar command: The command line, or what stands for it.
     @ivar mode: C{http}, C{echo}, C{bulk} or C{barrier}.
+    @ivar target: The URL or address, as it was given.
+    @ivar plan: What was asked for.
+    @ivar machine: Where the generator ran.
     @ivar elapsed: Seconds that were measured: rates are counts over this.
-    @ivar errors: Counts by the names in L{ERRORS}; kinds that did not happen are left out.
+    @ivar counts: What was sent and received.
+    @ivar errors: Counts by kind of error; kinds that did not happen are left out.
     @ivar statuses: Counts of answers by HTTP status.
     @ivar histograms: Of good answers.  C{total}: from sending to the whole answer; with a
         connection for each request from connecting; of an open loop from the planned time of
         sending (corrected), and what had no answer at the end is in it with how long
         it had waited.  C{uncorrected}: of an open loop only, from the actual sending.
         C{connect}: the connection made, with TLS.  C{firstByte}: to the first byte of the answer.
+    @ivar series: The measured part second by second.
+    @ivar generator: What the run cost the generator.
+    @ivar rounds: Of a barrier; otherwise empty.
     @ivar interrupted: It was stopped before its end, by Ctrl-C.
+    @ivar schema: C{ktcp-load/1}.
     """
 
     version: str

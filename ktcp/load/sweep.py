@@ -74,7 +74,7 @@ class Point(NamedTuple):
 
 def sweepOption(text: str) -> Sweep:
     """
-    Read C{c=1,10,100} or C{rate=1000,2000} for argparse.
+    Read C{c=1,10,100} or C{rate=1000,2000}: a parameter, and up to 100 values.
     """
     name, equals, rest = text.partition("=")
     try:

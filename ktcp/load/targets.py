@@ -32,6 +32,8 @@ class BadTarget(Exception):
 @dataclass(frozen=True)
 class TLS:
     """
+    Whose certificate is believed.
+
     @ivar cafile: Certificates to trust, or C{None}: the system's.
     @ivar insecure: Believe anybody.
     """
@@ -47,9 +49,11 @@ class Target:
 
     @ivar text: As it was given.
     @ivar host: Its name: what C{Host} says, and whom a certificate must name.
+    @ivar authority: The host with its port, where that is not the scheme's own.
     @ivar path: What of a URL goes into the request line.
     @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}.
     @ivar address: For C{connect()}.
+    @ivar tls: L{None}: in the clear.
     """
 
     text: str
@@ -84,8 +88,10 @@ def _at(host: str, port: int, unix: str | None) -> tuple[int, Any]:
 
 def targetOfURL(url: str, unix: str | None = None, tls: TLS | None = None) -> Target:
     """
-    Read a URL.
+    Read a URL, and look its host up.
 
+    @param url: C{http://HOST[:PORT]/PATH} or C{https:}.
+    @param tls: How to verify, of C{https:}.
     @param unix: The path of a socket to connect to instead of the URL's host.
     @raise BadTarget: It is none of HTTP's, or its host cannot be found.
     """
@@ -108,8 +114,10 @@ def targetOfURL(url: str, unix: str | None = None, tls: TLS | None = None) -> Ta
 
 def targetOfAddress(text: str, unix: str | None = None) -> Target:
     """
-    Read C{HOST:PORT}.
+    Read C{HOST:PORT}, and look the host up.
 
+    @param text: The host is a name, or an address, of IPv6 in brackets.
+    @param unix: The path of a socket to connect to instead.
     @raise BadTarget: It is not that, or the host cannot be found.
     """
     host, colon, port = text.rpartition(":")

@@ -2,16 +2,13 @@
 Tests for L{ktcp.counters}, and for what is counted where.
 """
 
-import re
 from errno import ECONNABORTED, EMFILE
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory
-from ktcp.admin.metrics import GAUGES, metricName
 from ktcp.counters import BOUNDS, HANDLER_SECONDS, REASONS, Census, Counters, Histogram, Layout
-from ktcp.test.support import checkout
 from ktcp.testing import MemoryConnection, request
 
 
@@ -159,22 +156,3 @@ class HistogramTests(SynchronousTestCase):
         self.assertEqual(histogram.quantile(0.99), BOUNDS[2])
         self.assertEqual(histogram.quantile(1.0), BOUNDS[-1])
         self.assertIsNone(Histogram([0] * (len(BOUNDS) + 1), 0.0).quantile(0.5))
-
-
-class DocumentationTests(SynchronousTestCase):
-    """
-    What the reference says of counters.
-    """
-
-    def test_table(self):
-        """
-        It names each counter and metric there is, with what it means, and no other.
-        """
-        text = checkout("docs/reference/counters.rst").read_text()
-        rows = re.findall(r"   \* - ``(\w+)``\n     - ``(\w+)``\n     - (.*)\n     - (.*)\n", text)
-        expected = [
-            (family.name, metricName(family), ", ".join(family.labels) or "\\ ", family.meaning)
-            for family in Layout().families
-        ]
-        self.assertEqual(rows, expected)
-        self.assertEqual(dict(re.findall(r"^``(\w+)``\n   (.*)$", text, re.M)), GAUGES)

@@ -4,25 +4,11 @@ Tests for L{ktcp.http.limits}.
 
 from __future__ import annotations
 
-import re
 from dataclasses import FrozenInstanceError, asdict, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp.http.limits import KIB, MIB, PARAMETERS, Limits, limitsOf
-from ktcp.options import SERVICE
-from ktcp.parameters import Parameter
-from ktcp.test.support import checkout
-
-UNITS = {"": 1, "s": 1, "B/s": 1, "KiB": KIB, "MiB": MIB}
-
-
-def valueOf(text: str) -> float:
-    """
-    Read a number and its unit, as the documentation writes them.
-    """
-    number, _, unit = text.partition(" ")
-    return float(number.replace(",", "")) * UNITS[unit]
+from ktcp.http.limits import PARAMETERS, Limits, limitsOf
 
 
 class LimitsTests(SynchronousTestCase):
@@ -66,26 +52,6 @@ class LimitsTests(SynchronousTestCase):
             limitsOf({**given, "limit-head-time": 2.5, "limit-head": 100}),
         )
         self.assertEqual(len(PARAMETERS), len(fields(Limits)))
-
-    def test_table(self) -> None:
-        """
-        Each limit has a line in the table of the documentation, in the order of
-        the fields: its option, its default in the option's words.
-        """
-        page = checkout("docs/reference/limits.rst").read_text()
-        lines = re.findall(
-            r"^   \* - ``--(limit-[a-z-]+)``\n     - (?:``(\w+)``|\\ )\n     - (.*)$", page, re.M
-        )
-        bounds = [
-            Parameter(each.name, "", each.default)
-            for each in (*PARAMETERS, *SERVICE)
-            if each.name.startswith("limit-")
-        ]
-        keywords = [field.name for field in fields(Limits)] + ["connections", "clientConnections"]
-        self.assertEqual([each.name for each in bounds], [name for name, _, _ in lines])
-        self.assertEqual(keywords, [keyword for _, keyword, _ in lines if keyword])
-        for parameter, (name, _, default) in zip(bounds, lines, strict=True):
-            self.assertEqual(parameter.default, valueOf(default), name)
 
     def test_checks(self) -> None:
         """

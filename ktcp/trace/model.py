@@ -38,6 +38,8 @@ class Task:
     """
     A thread that was running when something happened.
 
+    @ivar pid: Its number, which the kernel's tracepoints call pid.
+    @ivar name: The kernel's, of 15 bytes at most.
     @ivar role: C{client}, C{server} or C{other} (the idle task among them).
     """
 
@@ -51,6 +53,7 @@ class Symbol:
     """
     A function of the kernel.
 
+    @ivar name: As in C{/proc/kallsyms}.
     @ivar layer: An C{id} of L{Trace.layers}; empty where the table has none.
     @ivar text: What it does, in a sentence; empty where the table has none.
     """
@@ -64,6 +67,9 @@ class Symbol:
 class Layer:
     """
     A layer that data pass; L{Trace.layers} has them from the top down.
+
+    @ivar id: What a L{Symbol} calls it.
+    @ivar name: For people.
     """
 
     id: str
@@ -75,7 +81,11 @@ class Event:
     """
     A tracepoint that was hit.
 
+    @ivar time: When.
+    @ivar cpu: The number of the processor.
+    @ivar task: Who ran, of L{Trace.tasks}.
     @ivar context: C{task}, C{softirq} or C{irq}: on whose behalf the task ran.
+    @ivar name: Of the tracepoint, such as C{net_dev_start_xmit}.
     @ivar fields: Of the tracepoint, addresses as C{0x...}.
     @ivar stack: Of L{Trace.stacks}.
     @ivar connection: Of L{Trace.connections}.
@@ -96,11 +106,15 @@ class Step:
     """
     A step in the life of a connection.
 
+    @ivar time: When.
     @ivar step: One of L{STEPS}.
     @ivar side: Whose connection it is a step of: C{client} or C{server}.
     @ivar who: Who ran it: C{client}, C{server}, C{other} or C{softirq}.
-    @ivar task: The task that was running, which a softirq borrows.
+    @ivar task: The task that was running, which a softirq borrows, of L{Trace.tasks}.
+    @ivar cpu: The number of the processor.
     @ivar oldState: A state of TCP, without C{TCP_}; empty if none changed.
+    @ivar newState: The one after it.
+    @ivar stack: Of L{Trace.stacks}.
     @ivar evidence: What says so: a tracepoint, and the function above it.
     @ivar text: More, for people: how many bytes, what came of it.
     @ivar event: The one that shows it, of L{Trace.events}.
@@ -149,6 +163,9 @@ STEPS = {
 class Dwell:
     """
     Nanoseconds spent in the listener's queues; None where an end was not seen.
+
+    @ivar synQueue: From SYN to the end of the handshake.
+    @ivar acceptQueue: From there to accept().
     """
 
     synQueue: int | None
@@ -161,7 +178,9 @@ class Connection:
     A connection, both sides of it.
 
     @ivar client: C{address:port}.
+    @ivar server: Likewise.
     @ivar steps: Oldest first.
+    @ivar dwell: How long it waited in the listener's queues.
     """
 
     client: str
@@ -175,9 +194,14 @@ class Frame:
     """
     A frame as captured.
 
+    @ivar time: When.
+    @ivar interface: Where.
     @ivar direction: C{out} or C{in}, as the interface saw it.
     @ivar length: On the wire; more than there are C{bytes} if it was cut.
+    @ivar bytes: From the link layer on.
     @ivar summary: Decoded, in a line.
+    @ivar connection: Of L{Trace.connections}.
+    @ivar event: What sent it, of L{Trace.events}.
     @ivar stack: What sent it: the stack of C{event}.
     """
 
@@ -197,6 +221,9 @@ class Sample:
     """
     The listener's queues from C{time} on.
 
+    @ivar time: When they were looked at.
+    @ivar accept: How many wait for accept().
+    @ivar synRecv: How many are half-open.
     @ivar limit: Most that may wait for accept(); None if it was not asked.
     """
 
@@ -211,6 +238,9 @@ class Lost:
     """
     What the trace lacks: events overwritten before they were read, and frames
     for which the ring had no room.
+
+    @ivar events: How many were lost.
+    @ivar frames: Likewise.
     """
 
     events: int
@@ -239,11 +269,16 @@ class Environment:
     """
     Where and how.
 
+    @ivar kernel: Its name and release.
+    @ivar machine: Its architecture.
     @ivar clock: Of all times.
     @ivar started: ISO 8601.
     @ivar command: Command line that made the trace.
     @ivar workload: C{echo}, C{http}, C{command}, C{attach} or C{import}.
     @ivar lab: C{lo}, C{veth} or empty.
+    @ivar port: Of the server.
+    @ivar cpus: How many processors there were.
+    @ivar ktcp: The version.
     @ivar requests: Sent by the workload, over all connections; 0 if unknown.
     @ivar notAvailable: What this kernel would not give, in words.
     """
@@ -267,9 +302,20 @@ class Trace:
     """
     All of it.
 
+    @ivar environment: Where and how it was made.
     @ivar origin: Nanoseconds since 1970 of time 0, on the clock of the trace.
+    @ivar layers: From the top down.
+    @ivar symbols: The functions that are in C{stacks}.
     @ivar stacks: Each a list of symbols, innermost function first.
+    @ivar tasks: Who ran.
+    @ivar connections: In the order in which they began.
+    @ivar events: Oldest first.
+    @ivar frames: Oldest first.
+    @ivar queues: Whenever they changed, oldest first.
+    @ivar lost: What is missing.
+    @ivar cost: What tracing cost.
     @ivar otherEvents: How many events were of other traffic, and left out.
+    @ivar schema: C{ktcp-trace/1}.
     """
 
     environment: Environment

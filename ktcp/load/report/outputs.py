@@ -69,7 +69,7 @@ def ofResult(result: Result, format: str) -> Output:
 
 def conditionOption(text: str) -> goals.Condition:
     """
-    Read a C{--fail-if} for argparse.
+    Read a condition.
     """
     try:
         return goals.condition(text)
@@ -79,7 +79,7 @@ def conditionOption(text: str) -> goals.Condition:
 
 def fileOption(text: str) -> Path:
     """
-    Read the name of a file to write for argparse: it must be possible, now and not after the run.
+    Read the name of a file to write: it must be possible, now and not after the run.
     """
     path = Path(text)
     reason = ""
@@ -96,7 +96,7 @@ def fileOption(text: str) -> Path:
 
 def pictureOption(text: str) -> Path:
     """
-    Read the name of a PNG for argparse; needs matplotlib, and says so before the run.
+    Read the name of a PNG to write; needs matplotlib, and says so before the run.
     """
     from importlib.util import find_spec
 

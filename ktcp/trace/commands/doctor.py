@@ -45,6 +45,7 @@ class Need(NamedTuple):
     """
     A line of the answer.
 
+    @ivar name: Of what is needed.
     @ivar state: C{"ok"}, C{"low"} (it works, with less than ktcp asks for) or C{"missing"}.
     @ivar why: What is there, or what needs what is not.
     @ivar remedy: How to get it; empty when all is well.

@@ -40,7 +40,8 @@ TCP_INFO_SIZE = 512
 
 class Diag(AbstractContextManager["Diag"]):
     """
-    A socket to ask on.  A context manager; not for two threads at once.
+    A netlink socket to ask the kernel of its TCP sockets on, sock_diag(7).  A context
+    manager; not for two threads at once.
     """
 
     def __init__(self) -> None:
@@ -68,6 +69,7 @@ class Diag(AbstractContextManager["Diag"]):
         """
         The sockets in some states, IPv4 first.
 
+        @param states: C{ESTABLISHED} and so on, as in L{ktcp.trace.kernel.tcpinfo.STATES}.
         @param localPort: Only those with it; 0 for any.
         @param remotePort: Likewise.
         @raise Unavailable: The kernel has no inet_diag for TCP.
@@ -141,6 +143,8 @@ class Listener(NamedTuple):
     """
     A listening socket.
 
+    @ivar address: The one it is bound to; C{0.0.0.0} or C{::} for all.
+    @ivar port: Likewise.
     @ivar waiting: How many connections wait to be accepted.
     @ivar limit: How many may wait: the backlog, as listen(2) cut it.  The kernel
         lets one more in (sk_acceptq_is_full()).
@@ -185,6 +189,7 @@ def listenQueues(port: int, diag: _HasSockets | None = None, halfOpen: bool = Tr
     """
     The accept queues of a port, and how many connections are half-open on it.
 
+    @param port: A local TCP port.
     @param diag: A L{Diag} to use again; without one, it is opened and closed.
     @param halfOpen: Whether to count those.  They are in the table of all
         connections, which the kernel walks whatever the port: 1 ms, where

@@ -27,7 +27,7 @@ _MARKUP = {ord(each): f"\\u{ord(each):04x}" for each in "<>&"}
 
 def render(trace: Trace) -> str:
     """
-    Make the page; it is ASCII, whatever is in the trace.
+    Make a page of a trace: HTML that loads nothing, and ASCII, whatever is in the trace.
     """
     data = json.dumps(view(trace), separators=(",", ":")).translate(_MARKUP)
     head, tail = _template()

@@ -1,0 +1,555 @@
+# -*- test-case-name: ktcp.test.test_docs_pages -*-
+"""
+Follows a page of the documentation to the letter, as a reader would: its files
+are saved, its commands typed, its programs run, and what is printed is compared
+with what the page shows.
+
+A page is read as its reader reads it:
+
+  - A block with a C{:caption:} is a file of this name, saved before what comes next.
+  - In a C{console} block, C{$} and C{#} begin commands, C{>} goes on with one, and
+    what stands below is all that it prints.  Each ends with status 0.
+  - Other C{python} is one program, made of all such blocks of the page.
+
+C{...} stands for anything on its line or, alone on a line, for any lines.  Dates,
+times of day and process ids match others of their kind.  What cannot be seen on
+the page is said in comments above a block:
+
+  - C{.. terminal: NAME}: in another terminal, where the last command goes on until
+    something else is typed there, or the page ends: then Ctrl-C ends it.  The page
+    goes on when what it shows is there; if that is nothing, C{.. terminal: NAME, port
+    N} says which port opens.
+  - C{.. figures vary}: numbers, units and widths of columns match others.
+  - C{.. not run: REASON}: there is no way to run it in a test.
+
+and, anywhere on the page, C{.. in the clone}: it begins in a clone of ktcp.
+
+Each page has a network and a machine of its own (namespaces(7)): its ports are
+free, all of 192.0.2.0/24 is here, and what it writes to C{/etc}, C{/opt}, C{/srv}
+and C{/var} is gone with it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import sys
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import copy, which
+from subprocess import CalledProcessError, check_call, check_output
+from typing import Any, NamedTuple, NoReturn
+from unittest import SkipTest
+
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+
+from ktcp.test.peers import kernel, peer
+from ktcp.test.support import BIN, ROOT, spawn
+
+DOCS = ROOT / "docs"
+
+# Programs that pages use, and the Debian packages that bring them.
+PROGRAMS = {
+    "curl": "curl",
+    "git": "git",
+    "haproxy": "haproxy",
+    "make": "make",
+    "nc": "netcat-openbsd",
+    "nginx": "nginx-light",
+    "openssl": "openssl",
+    "ss": "iproute2",
+    "systemd-analyze": "systemd",
+    "tcpdump": "tcpdump",
+    "xxd": "xxd",
+}
+# What subcommands of ktcp need of the kernel.
+LAB = {
+    "ktcp trace run": ("tracefs", "tracepoints"),
+    "ktcp trace attach": ("tracefs", "tracepoints"),
+    "ktcp capture": ("packet sockets",),
+    "ktcp drop": ("inet_diag destroy",),
+}
+# Where a reader clones from, as the tutorial has it.
+REPOSITORY = "https://example.org/ktcp.git"
+# One command may take as long, on a machine that is busy with other tests.
+PATIENCE = 60
+
+_DIRECTIVE = re.compile(r"( *)\.\. (code-block|literalinclude):: *(.*)")
+_OPTION = re.compile(r" +:([\w-]+): *(.*)")
+_COMMENT = re.compile(r"\.\. (terminal|figures vary|not run|in the clone)(?:: (.*))?$")
+
+
+class Block(NamedTuple):
+    """
+    @ivar line: Where it begins on its page.
+    @ivar kind: C{console}, C{python} and so on.
+    @ivar text: What a reader sees.
+    @ivar caption: The name of the file that it is, or nothing.
+    @ivar marks: The comments right above it.
+    """
+
+    line: int
+    kind: str
+    text: str
+    caption: str
+    marks: dict[str, str]
+
+
+class Command(NamedTuple):
+    """
+    @ivar text: What is typed.
+    @ivar expected: What is to be printed.
+    """
+
+    text: str
+    expected: str
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """
+    Find what a page shows as it is.
+    """
+    lines = page.read_text().splitlines()
+    marks: dict[str, str] = {}
+    number = 0
+    while number < len(lines):
+        line, start, number = lines[number], number + 1, number + 1
+        if comment := _COMMENT.match(line.strip()):
+            reason = comment[2] or ""
+            while number < len(lines) and lines[number].startswith("   "):
+                reason, number = f"{reason} {lines[number].strip()}", number + 1
+            marks[comment[1]] = reason
+            continue
+        directive = _DIRECTIVE.fullmatch(line)
+        if directive is None and not (line.endswith("::") and not line.lstrip().startswith("..")):
+            if line.strip():
+                marks = {}
+            continue
+        indent = len(directive[1]) if directive else len(line) - len(line.lstrip())
+        options: dict[str, str] = {}
+        while directive and number < len(lines) and (option := _OPTION.fullmatch(lines[number])):
+            options[option[1]], number = option[2], number + 1
+        body: list[str] = []
+        while number < len(lines) and (
+            not lines[number].strip() or len(lines[number]) - len(lines[number].lstrip()) > indent
+        ):
+            body.append(lines[number])
+            number += 1
+        text, kind = dedent(body), directive[3] if directive else "literal"
+        if directive and directive[2] == "literalinclude":
+            text, kind = (page.parent / directive[3]).read_text(), options.get("language", "text")
+            if start_at := options.get("start-at"):
+                text = text[text.index(start_at) :]
+        yield Block(start, kind, text, options.get("caption", ""), marks)
+        marks = {}
+
+
+def dedent(lines: list[str]) -> str:
+    """
+    Take away the indentation of the first line, and what is blank around.
+    """
+    text = "\n".join(lines).strip("\n").rstrip()
+    margin = len(text) - len(text.lstrip(" "))
+    return "".join(f"{line[margin:]}\n" for line in text.split("\n"))
+
+
+def commands(text: str) -> Iterator[Command]:
+    """
+    Take a console block apart.
+    """
+    typed, printed = "", ""
+    for line in text.splitlines():
+        if line.startswith(("$ ", "# ")):
+            if typed:
+                yield Command(typed, printed)
+            typed, printed = line[2:], ""
+        elif typed and not printed and (typed.endswith("\\") or line.startswith("> ")):
+            typed += "\n" + line.removeprefix("> ")
+        else:
+            assert typed, f"{line!r} is printed before anything was typed"
+            printed += f"{line}\n"
+    yield Command(typed, printed)
+
+
+# What is shown otherwise each time, and what it may be; the first that fits counts.
+_VARYING = {
+    # Any lines.
+    r"(?m:^ *\.\.\.\n)": r"(?:.*\n)*?",
+    r"\.\.\.": r".*?",
+    # HTTP's dates, Apache's, ISO 8601, the time of a packet.
+    r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT": None,
+    r"\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}": None,
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d{4})": None,
+    r"\d\d:\d\d:\d\d\.\d+": None,
+    r"\(pid \d+\)": None,
+}
+# As above, where a page says that figures vary.
+_FIGURES = {
+    r"(?<![A-Za-z\d])[+-]?\d[\d,.]*(?: ?(?:ns|us|ms|[KM]?i?B/s|[kKMG]?i?B|s)\b)?": None,
+    r"(?m:^ +)": r" *",
+    r" +": None,
+}
+
+
+def pattern(expected: str, figures: bool = False) -> str:
+    """
+    Make a regular expression of what a page shows.
+    """
+    varying = [*_VARYING.items(), *(_FIGURES.items() if figures else ())]
+    tokens = re.compile("|".join(f"({token})" for token, _ in varying))
+    parts, end = [], 0
+    for found in tokens.finditer(expected):
+        assert found.lastindex is not None
+        token, fits = varying[found.lastindex - 1]
+        parts += [re.escape(expected[end : found.start()]), token if fits is None else fits]
+        end = found.end()
+    return "".join([*parts, re.escape(expected[end:])])
+
+
+class Terminal(ProcessProtocol):
+    """
+    A shell that types what it is told, and what it has shown.
+
+    @ivar ended: Fires when nothing that was begun in it is left.
+    """
+
+    def __init__(self) -> None:
+        self.shown = ""
+        self.ended: Deferred[None] = Deferred()
+        self._typed = 0
+        self._command = Command("", "")
+        self._running = False
+        self._waiting: tuple[re.Pattern[str], Deferred[re.Match[str]]] | None = None
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """
+        Keep what is shown.
+        """
+        # A terminal shows no CR.
+        self.shown += data.decode(errors="replace").replace("\r\n", "\n")
+        self._look()
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        All output is closed, so all is over.
+        """
+        self.ended.callback(None)
+
+    async def type(self, command: Command, figures: bool = False, goesOn: bool = False) -> None:
+        """
+        Type a command, and compare.
+
+        @param goesOn: It is not to end before it is interrupted.
+        """
+        await self.interrupt()
+        expected = pattern(command.expected, figures)
+        self._typed, self.shown, self._command = self._typed + 1, "", command
+        self._running = True
+        transport: Any = self.transport
+        typed = f"{{ {command.text}\n}} </dev/null; printf '\\n<%d> %d\\n' {self._typed} $?\n"
+        transport.write(typed.encode())
+        if goesOn:
+            await self._until(expected)
+            return
+        shown, status = await self._end()
+        shown = shown.rstrip("\n")
+        if not re.fullmatch(expected, f"{shown}\n" if shown else ""):
+            self._fail("is not what is on the page")
+        if status:
+            self._fail(f"ended with status {status}")
+
+    async def interrupt(self) -> None:
+        """
+        Press Ctrl-C, if there is what it could end.
+        """
+        if not self._running:
+            return
+        self._signal(signal.SIGINT)
+        shown, status = await self._end()
+        if status not in (0, 128 + signal.SIGINT) or "Traceback" in shown:
+            self._fail(f"Ctrl-C ended it with status {status}")
+
+    def close(self) -> Deferred[None]:
+        """
+        End all that runs here.
+        """
+        if not self.ended.called:
+            self._signal(signal.SIGTERM)
+            transport: Any = self.transport
+            transport.loseConnection()
+        return self.ended
+
+    async def _end(self) -> tuple[str, int]:
+        """
+        Wait until the command has ended.
+
+        @return: What it has shown, and its status.
+        """
+        found = await self._until("(?!)")
+        self._running = False
+        return found[1], int(found[2])
+
+    async def _until(self, text: str) -> re.Match[str]:
+        """
+        Wait until that is shown, or the command has ended.
+        """
+        waiter: Deferred[re.Match[str]] = Deferred()
+        waiter.addTimeout(PATIENCE, reactor)
+        ended = rf"((?s:.*))\n<{self._typed}> (\d+)\n"
+        self._waiting = re.compile(f"(?:{text})|{ended}"), waiter
+        self._look()
+        try:
+            found = await waiter
+        except TimeoutError:
+            self._fail("is all for now")
+        if found[2] is not None and text != "(?!)":
+            self._fail("has ended")
+        return found
+
+    def _fail(self, reason: str) -> NoReturn:
+        """
+        Say what was typed and shown, and what is on the page.
+        """
+        typed, expected = self._command
+        raise AssertionError(f"$ {typed}\n{self.shown}\n-- {reason}; the page has:\n{expected}")
+
+    def _look(self) -> None:
+        """
+        Tell who waits, if what was waited for is there.
+        """
+        if self._waiting is not None and (found := self._waiting[0].match(self.shown)):
+            waiter, self._waiting = self._waiting[1], None
+            waiter.callback(found)
+
+    def _signal(self, number: int) -> None:
+        """
+        Send a signal to all that runs here.
+        """
+        transport: Any = self.transport
+        os.killpg(transport.pid, number)
+
+
+# In namespaces of its own: a network that is only a loopback, on which the addresses
+# of the documentation are this machine's (RFC 5737), and folders that forget.
+MACHINE = """
+ip link set lo up
+ip address add 192.0.2.1/32 dev lo
+ip route add local 192.0.2.0/24 dev lo src 192.0.2.1 table local
+mount --make-rprivate /
+mount -t tmpfs none "$1"
+for folder in etc opt srv var; do
+    mkdir "$1/$folder" "$1/$folder.work"
+    mount -t overlay -o "lowerdir=/$folder,upperdir=$1/$folder,workdir=$1/$folder.work" none /$folder
+done
+echo ready
+exec sleep infinity
+"""
+
+# sudo, for machines where root has none; its PATH is Debian's, without anybody's venv.
+SUDO = """#!/bin/sh
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin exec "$@"
+"""
+
+
+class Desk:
+    """
+    Where a reader sits: a folder, terminals, and an environment with ktcp.
+
+    @ivar folder: What is theirs.
+    """
+
+    def __init__(self, test: TestCase) -> None:
+        self.test = test
+        self.base = Path(test.mktemp()).absolute()
+        self.folder = self.base / "home"
+        self.folder.mkdir(parents=True)
+        self.venv = self.base / "venv"
+        self._terminals: dict[str, Terminal] = {}
+
+    async def prepare(self, path: bool) -> None:
+        """
+        Make it.
+
+        @param path: Whether ktcp's commands are found without saying where.
+        """
+        environment(self.venv)
+        (self.base / "machine").mkdir()
+        (self.base / "sudo").mkdir()
+        sudo = self.base / "sudo" / "sudo"
+        sudo.write_text(SUDO)
+        sudo.chmod(0o755)
+        names = [os.environ["PATH"], str(sudo.parent)]
+        self.variables = {
+            "PATH": os.pathsep.join([*([str(self.venv / "bin")] if path else []), *names]),
+            "HOME": str(self.folder),
+            "LANG": "C.UTF-8",
+            # As on a terminal: lines are seen when they are printed.
+            "PYTHONUNBUFFERED": "1",
+            # What pages install is here already.
+            "PIP_CONFIG_FILE": os.devnull,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_BUILD_ISOLATION": "0",
+            "PIP_NO_INDEX": "1",
+            "PIP_ROOT_USER_ACTION": "ignore",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{self.base}/origin.insteadOf",
+            "GIT_CONFIG_VALUE_0": REPOSITORY,
+        }
+        script = ["bash", "-ec", MACHINE, "bash", self.base / "machine"]
+        machine = spawn(self.test, ["/usr/bin/unshare", "--net", "--mount", *script])
+        await machine.said("ready")
+        transport: Any = machine.transport
+        self._machine = str(transport.pid)
+
+    def terminal(self, name: str) -> Terminal:
+        """
+        Open a terminal, or turn to one that is open.
+        """
+        if name not in self._terminals:
+            terminal = self._terminals[name] = Terminal()
+            shell = ["nsenter", "--net", "--mount", "--target", self._machine]
+            shell += ["setsid", "bash", "--norc", "--noprofile"]
+            fds = {0: "w", 1: "r", 2: "r"}
+            program = which(shell[0]) or shell[0]
+            transport = reactor.spawnProcess(terminal, program, shell, self.variables, childFDs=fds)
+            # The shell takes no notice of what is meant for what runs in it.
+            transport.write(f"exec 2>&1; trap : INT TERM; cd {self.folder}\n".encode())
+            self.test.addCleanup(terminal.close)
+        return self._terminals[name]
+
+    async def carryOut(self, block: Block) -> None:
+        """
+        Type the commands of a console block.
+        """
+        name, _, port = block.marks.get("terminal", "").partition(", port ")
+        terminal = self.terminal(name)
+        typed = list(commands(block.text))
+        for command in typed:
+            goesOn = "terminal" in block.marks and command is typed[-1]
+            await terminal.type(command, "figures vary" in block.marks, goesOn)
+            if command.text.startswith("git clone "):
+                self.furnish()
+        if port:
+            opened = f"until (: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done"
+            await self.terminal("").type(Command(opened, ""))
+
+    async def leave(self) -> None:
+        """
+        Press Ctrl-C wherever something runs, and close everything.
+        """
+        for terminal in self._terminals.values():
+            await terminal.interrupt()
+            await terminal.close()
+
+    async def save(self, name: str, text: str) -> None:
+        """
+        Write a file where the first terminal is, or where only that sees it.
+        """
+        draft = self.base / "draft"
+        draft.write_text(text)
+        await self.terminal("").type(Command(f"install -D -m 644 {draft} {name}", ""))
+
+    def origin(self) -> None:
+        """
+        Make the repository that C{git clone} finds: this checkout, as it is now.
+        """
+        target = self.base / "origin"
+        listed = ["git", "-C", ROOT, "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+        try:
+            names = check_output(listed, text=True).split("\0")
+        except (OSError, CalledProcessError):
+            raise SkipTest("needs git and a clone of ktcp") from None
+        for name in filter(None, names):
+            if (ROOT / name).exists():
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                copy(ROOT / name, target / name)
+        git = ["git", "-C", target, "-c", "user.name=ktcp", "-c", "user.email=ktcp@example.org"]
+        check_call([*git[:3], "init", "--quiet"])
+        check_call([*git, "add", "--all"])
+        check_call([*git, "commit", "--quiet", "--message=ktcp"])
+
+    def furnish(self) -> None:
+        """
+        Put the environment that is there into a new clone, so that C{make} has nothing to install.
+        """
+        (self.folder / "ktcp" / ".venv").symlink_to(self.venv)
+        for name in ("run", "check"):
+            (self.venv / f"{name}.stamp").touch()
+
+
+def environment(folder: Path) -> None:
+    """
+    Make an environment (venv) that has what this one has, and lets more be installed.
+    """
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = folder / "lib" / version / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "shared.pth").write_text(
+        f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n"
+    )
+    home = Path(sys.executable).resolve().parent
+    (folder / "pyvenv.cfg").write_text(f"home = {home}\ninclude-system-site-packages = false\n")
+    (folder / "bin").mkdir()
+    for name in ("python", "python3", version):
+        (folder / "bin" / name).symlink_to(sys.executable)
+    for script in BIN.iterdir():
+        text = script.read_bytes() if script.is_file() and not script.is_symlink() else b""
+        if text.startswith(b"#!") or script.name == "activate":
+            made = folder / "bin" / script.name
+            made.write_bytes(text.replace(bytes(BIN.parent), bytes(folder)))
+            made.chmod(0o755)
+
+
+def needs(shown: list[Block]) -> None:
+    """
+    Go on only where there is all that the commands of a page use.
+    """
+    kernel("network namespaces")
+    console = [each for each in shown if each.kind == "console" and "not run" not in each.marks]
+    typed = "\n".join(command.text for each in console for command in commands(each.text))
+    for program, package in {"ip": "iproute2", "nsenter": "util-linux", **PROGRAMS}.items():
+        if program in ("ip", "nsenter") or re.search(rf"(?m)(?:^|[ |(]){program} ", typed):
+            peer(program, package)
+    for command, features in LAB.items():
+        if command in typed:
+            for feature in features:
+                kernel(feature)
+
+
+async def follow(test: TestCase, page: Path) -> None:
+    """
+    Do what a page says.
+
+    @raise SkipTest: This machine lacks something for it.
+    """
+    shown = list(blocks(page))
+    needs(shown)
+    desk = Desk(test)
+    await desk.prepare(path=page.parent.name != "tutorial")
+    if any("in the clone" in each.marks or REPOSITORY in each.text for each in shown):
+        desk.origin()
+    if any("in the clone" in each.marks for each in shown):
+        await desk.terminal("").type(Command(f"git clone -q {REPOSITORY} && cd ktcp", ""))
+        desk.furnish()
+    program = ""
+    for each in shown:
+        if "not run" in each.marks:
+            continue
+        if each.caption:
+            await desk.save(each.caption, each.text)
+        elif each.kind == "python":
+            program += each.text
+        elif each.kind == "console":
+            await desk.carryOut(each)
+        else:
+            raise AssertionError(f"{page.name}, line {each.line}: nothing says what this is for")
+    if program:
+        await desk.save("page.py", program)
+        await desk.terminal("").type(Command("python page.py", ""))
+    await desk.leave()

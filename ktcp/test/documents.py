@@ -25,8 +25,8 @@ the page is said in comments above a block:
 and, anywhere on the page, C{.. in the clone}: it begins in a clone of ktcp.
 
 Each page has a network and a machine of its own (namespaces(7)): its ports are
-free, all of 192.0.2.0/24 is here, and what it writes to C{/etc}, C{/opt}, C{/srv}
-and C{/var} is gone with it.
+free, all of 192.0.2.0/24 is here, ktcp is installed in C{/opt/ktcp}, too, and what a
+page writes to C{/etc}, C{/opt}, C{/run}, C{/srv} and C{/var} is gone with it.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Block(NamedTuple):
 
 class Command(NamedTuple):
     """
-    @ivar text: What is typed.
+    @ivar text: What is typed; nothing, where a block only goes on with what is printed.
     @ivar expected: What is to be printed.
     """
 
@@ -166,13 +166,12 @@ def commands(text: str) -> Iterator[Command]:
     typed, printed = "", ""
     for line in text.splitlines():
         if line.startswith(("$ ", "# ")):
-            if typed:
+            if typed or printed:
                 yield Command(typed, printed)
             typed, printed = line[2:], ""
         elif typed and not printed and (typed.endswith("\\") or line.startswith("> ")):
             typed += "\n" + line.removeprefix("> ")
         else:
-            assert typed, f"{line!r} is printed before anything was typed"
             printed += f"{line}\n"
     yield Command(typed, printed)
 
@@ -223,6 +222,7 @@ class Terminal(ProcessProtocol):
         self.shown = ""
         self.ended: Deferred[None] = Deferred()
         self._typed = 0
+        self._from = 0
         self._command = Command("", "")
         self._running = False
         self._waiting: tuple[re.Pattern[str], Deferred[re.Match[str]]] | None = None
@@ -247,15 +247,20 @@ class Terminal(ProcessProtocol):
 
         @param goesOn: It is not to end before it is interrupted.
         """
-        await self.interrupt()
         expected = pattern(command.expected, figures)
+        if not command.text:
+            # After what was waited for before.
+            self._command = command
+            self._from = (await self._until(rf"(?:.*\n)*?{expected}")).end()
+            return
+        await self.interrupt()
         self._typed, self.shown, self._command = self._typed + 1, "", command
-        self._running = True
+        self._running, self._from = True, 0
         transport: Any = self.transport
         typed = f"{{ {command.text}\n}} </dev/null; printf '\\n<%d> %d\\n' {self._typed} $?\n"
         transport.write(typed.encode())
         if goesOn:
-            await self._until(expected)
+            self._from = (await self._until(expected)).end()
             return
         shown, status = await self._end()
         shown = shown.rstrip("\n")
@@ -291,6 +296,7 @@ class Terminal(ProcessProtocol):
 
         @return: What it has shown, and its status.
         """
+        self._from = 0
         found = await self._until("(?!)")
         self._running = False
         return found[1], int(found[2])
@@ -323,7 +329,9 @@ class Terminal(ProcessProtocol):
         """
         Tell who waits, if what was waited for is there.
         """
-        if self._waiting is not None and (found := self._waiting[0].match(self.shown)):
+        if self._waiting is not None and (
+            found := self._waiting[0].match(self.shown, self._from)
+        ):
             waiter, self._waiting = self._waiting[1], None
             waiter.callback(found)
 
@@ -347,6 +355,8 @@ for folder in etc opt srv var; do
     mkdir "$1/$folder" "$1/$folder.work"
     mount -t overlay -o "lowerdir=/$folder,upperdir=$1/$folder,workdir=$1/$folder.work" none /$folder
 done
+mount -t tmpfs none /run
+ln -s "$2" /opt/ktcp
 echo ready
 exec sleep infinity
 """
@@ -401,7 +411,7 @@ class Desk:
             "GIT_CONFIG_KEY_0": f"url.{self.base}/origin.insteadOf",
             "GIT_CONFIG_VALUE_0": REPOSITORY,
         }
-        script = ["bash", "-ec", MACHINE, "bash", self.base / "machine"]
+        script = ["bash", "-ec", MACHINE, "bash", self.base / "machine", self.venv]
         machine = spawn(self.test, ["/usr/bin/unshare", "--net", "--mount", *script])
         await machine.said("ready")
         transport: Any = machine.transport
@@ -432,6 +442,7 @@ class Desk:
         typed = list(commands(block.text))
         for command in typed:
             goesOn = "terminal" in block.marks and command is typed[-1]
+            assert not goesOn or command.expected or port, f"how to see that it runs? {command}"
             await terminal.type(command, "figures vary" in block.marks, goesOn)
             if command.text.startswith("git clone "):
                 self.furnish()

@@ -184,7 +184,7 @@ _VARYING = {
     # HTTP's dates, Apache's, ISO 8601, the time of a packet.
     r"\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT": None,
     r"\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}": None,
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d{4})": None,
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d{4})": None,
     r"\d\d:\d\d:\d\d\.\d+": None,
     r"\(pid \d+\)": None,
 }

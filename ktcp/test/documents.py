@@ -164,16 +164,15 @@ def commands(text: str) -> Iterator[Command]:
     Take a console block apart.
     """
     typed, printed = "", ""
-    for line in text.splitlines():
+    for line in [*text.splitlines(), "$ "]:
         if line.startswith(("$ ", "# ")):
             if typed or printed:
-                yield Command(typed, printed)
+                yield Command(typed, f"{printed.rstrip()}\n" if printed.strip() else "")
             typed, printed = line[2:], ""
         elif typed and not printed and (typed.endswith("\\") or line.startswith("> ")):
             typed += "\n" + line.removeprefix("> ")
         else:
             printed += f"{line}\n"
-    yield Command(typed, printed)
 
 
 # What is shown otherwise each time, and what it may be; the first that fits counts.
@@ -329,9 +328,7 @@ class Terminal(ProcessProtocol):
         """
         Tell who waits, if what was waited for is there.
         """
-        if self._waiting is not None and (
-            found := self._waiting[0].match(self.shown, self._from)
-        ):
+        if self._waiting is not None and (found := self._waiting[0].match(self.shown, self._from)):
             waiter, self._waiting = self._waiting[1], None
             waiter.callback(found)
 
@@ -353,7 +350,8 @@ mount --make-rprivate /
 mount -t tmpfs none "$1"
 for folder in etc opt srv var; do
     mkdir "$1/$folder" "$1/$folder.work"
-    mount -t overlay -o "lowerdir=/$folder,upperdir=$1/$folder,workdir=$1/$folder.work" none /$folder
+    layers="lowerdir=/$folder,upperdir=$1/$folder,workdir=$1/$folder.work"
+    mount -t overlay -o "$layers" none /$folder
 done
 mount -t tmpfs none /run
 ln -s "$2" /opt/ktcp

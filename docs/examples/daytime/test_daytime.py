@@ -2,11 +2,11 @@
 Tests for daytime.
 """
 
+from daytime import makeDaytime
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
-from daytime import makeDaytime
 from ktcp.interfaces import Context
 
 

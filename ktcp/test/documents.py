@@ -36,6 +36,7 @@ import re
 import signal
 import sys
 import sysconfig
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copy, which
@@ -45,6 +46,7 @@ from unittest import SkipTest
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.interfaces import IDelayedCall
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
@@ -220,6 +222,8 @@ class Terminal(ProcessProtocol):
     def __init__(self) -> None:
         self.shown = ""
         self.ended: Deferred[None] = Deferred()
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+        self._killing: IDelayedCall | None = None
         self._typed = 0
         self._from = 0
         self._command = Command("", "")
@@ -231,13 +235,15 @@ class Terminal(ProcessProtocol):
         Keep what is shown.
         """
         # A terminal shows no CR.
-        self.shown += data.decode(errors="replace").replace("\r\n", "\n")
+        self.shown = (self.shown + self._decoder.decode(data)).replace("\r\n", "\n")
         self._look()
 
     def processEnded(self, reason: Failure) -> None:
         """
         All output is closed, so all is over.
         """
+        if self._killing is not None and self._killing.active():
+            self._killing.cancel()
         self.ended.callback(None)
 
     async def type(self, command: Command, figures: bool = False, goesOn: bool = False) -> None:
@@ -287,6 +293,7 @@ class Terminal(ProcessProtocol):
             self._signal(signal.SIGTERM)
             transport: Any = self.transport
             transport.loseConnection()
+            self._killing = reactor.callLater(PATIENCE, self._signal, signal.SIGKILL)
         return self.ended
 
     async def _end(self) -> tuple[str, int]:

@@ -38,6 +38,7 @@ import sys
 import sysconfig
 from codecs import getincrementaldecoder
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from shutil import copy, which
 from subprocess import CalledProcessError, check_call, check_output
@@ -51,7 +52,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from ktcp.test.peers import kernel, peer
+from ktcp.test.peers import kernel, peer, required
 from ktcp.test.support import BIN, ROOT, spawn
 
 DOCS = ROOT / "docs"
@@ -70,6 +71,8 @@ PROGRAMS = {
     "tcpdump": "tcpdump",
     "xxd": "xxd",
 }
+# Those that come from a Python package of their name, and its module.
+MODULES = {"kubernetes-validate": "kubernetes_validate", "locust": "locust"}
 # What subcommands of ktcp need of the kernel.
 LAB = {
     "ktcp trace run": ("tracefs", "tracepoints"),
@@ -532,6 +535,9 @@ def needs(shown: list[Block]) -> None:
     for program, package in {"ip": "iproute2", "nsenter": "util-linux", **PROGRAMS}.items():
         if program in ("ip", "nsenter") or re.search(rf"(?m)(?:^|[ |(]){program} ", typed):
             peer(program, package)
+    for program, module in MODULES.items():
+        if f"{program} " in typed and find_spec(module) is None:
+            required(f"needs {program} (pip install {program})")
     for command, features in LAB.items():
         if command in typed:
             for feature in features:

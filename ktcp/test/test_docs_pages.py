@@ -14,7 +14,8 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
-from ktcp.test.documents import DOCS, Block, Command, blocks, commands, follow, pattern
+from ktcp.test.documents import DOCS, Block, Command, blocks, commands, pattern
+from ktcp.test.reader import follow
 from ktcp.test.support import ROOT
 
 PAGES = sorted([*DOCS.glob("tutorial/*.rst"), *DOCS.glob("howto/*.rst")])
@@ -26,7 +27,7 @@ NOT_RUN = {}
 
 class PageTests(TestCase):
     """
-    Each page, as its reader follows it; see L{ktcp.test.documents}.
+    Each page, as its reader follows it; see L{ktcp.test.reader}.
     """
 
     timeout = 240

@@ -22,7 +22,15 @@ PAGES = sorted([*DOCS.glob("tutorial/*.rst"), *DOCS.glob("howto/*.rst")])
 
 # How many blocks of which pages are not run, each with its reason above it.  Whoever
 # writes another one says so here, and how it is checked instead.
-NOT_RUN = {}
+NOT_RUN = {
+    "howto/kubernetes": 4,
+    "howto/monitor": 2,
+    "howto/several-machines": 2,
+    "howto/stopping": 5,
+    "howto/systemd": 2,
+    "howto/tls": 1,
+    "howto/trace": 1,
+}
 
 
 class PageTests(TestCase):

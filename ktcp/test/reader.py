@@ -19,7 +19,7 @@ import sysconfig
 from codecs import getincrementaldecoder
 from importlib.util import find_spec
 from pathlib import Path
-from shutil import copy, which
+from shutil import copy
 from subprocess import CalledProcessError, check_call, check_output
 from typing import Any, NoReturn
 from unittest import SkipTest
@@ -269,7 +269,7 @@ class Desk:
             "GIT_CONFIG_VALUE_0": REPOSITORY,
         }
         script = ["bash", "-ec", MACHINE, "bash", self.base / "machine", self.venv]
-        machine = spawn(self.test, ["/usr/bin/unshare", "--net", "--mount", *script])
+        machine = spawn(self.test, ["unshare", "--net", "--mount", *script])
         await machine.said("ready")
         transport: Any = machine.transport
         self._machine = str(transport.pid)
@@ -283,8 +283,9 @@ class Desk:
             shell = ["nsenter", "--net", "--mount", "--target", self._machine]
             shell += ["setsid", "bash", "--norc", "--noprofile"]
             fds = {0: "w", 1: "r", 2: "r"}
-            program = which(shell[0]) or shell[0]
-            transport = reactor.spawnProcess(terminal, program, shell, self.variables, childFDs=fds)
+            transport = reactor.spawnProcess(
+                terminal, shell[0], shell, self.variables, childFDs=fds
+            )
             # The shell takes no notice of what is meant for what runs in it.
             transport.write(f"exec 2>&1; trap : INT TERM; cd {self.folder}\n".encode())
             self.test.addCleanup(terminal.close)
@@ -304,6 +305,7 @@ class Desk:
             if command.text.startswith("git clone "):
                 self.furnish()
         if port:
+            # It says nothing, so there is nothing to wait for but this.
             opened = f"until (: < /dev/tcp/127.0.0.1/{port}) 2> /dev/null; do sleep 0.1; done"
             await self.terminal("").type(Command(opened, ""))
 

@@ -142,7 +142,7 @@ _VARYING = {
 }
 # As above, where a page says that figures vary.
 _FIGURES = {
-    r"(?<![A-Za-z\d])[+-]?\d[\d,.]*(?: ?(?:ns|us|ms|[KM]?i?B/s|[kKMG]?i?B|s)\b)?": None,
+    r"(?<![A-Za-z\d])[+-]?\d[\d,.]*(?: ?(?:ns|us|ms|[kKMG]?i?B(?:/s)?|s)\b)?": None,
     r"(?m:^ +)": r" *",
     r" +": None,
 }

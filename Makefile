@@ -85,10 +85,6 @@ plot:
 docs-lab: $(VENV)/check.stamp
 	$(BIN)/ktcp trace run > docs/explain/one-connection.txt
 	$(BIN)/ktcp trace run --http > docs/explain/one-request.txt
-	@folder=$$(mktemp -d); ktcp=$$(realpath $(BIN))/ktcp; docs=$$PWD/docs; set -ex; cd $$folder; \
-	$$ktcp trace run --http -n 10 -o closing > /dev/null; \
-	$$ktcp trace run --http --requests 10 -o alive > /dev/null; \
-	$$ktcp trace diff closing alive > $$docs/howto/trace-diff.txt; rm -r $$folder
 
 clean:
 	rm -rf $(VENV) $(VENV)-others .venv-bench build dist *.egg-info docs/_build _trial_temp* .mypy_cache .ruff_cache .import_linter_cache

@@ -54,7 +54,8 @@ async def main(reactor: IReactorCore) -> None:
     """
     Listen, say where, and serve until interrupted.
     """
-    for port in await listen(reactor, *["tcp:0:interface=127.0.0.1"] * 3):
+    places = (f"tcp:{port}:interface=127.0.0.1" for port in (7000, 8080, 8000))
+    for port in await listen(reactor, *places):
         print(port.getHost())
     await Deferred()
 

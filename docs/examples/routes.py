@@ -54,7 +54,8 @@ async def main(reactor: IReactorCore) -> None:
     """
     Listen, say where, and serve until interrupted.
     """
-    port = await serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(HTTPFactory(router))
+    endpoint = serverFromString(reactor, "tcp:8080:interface=127.0.0.1")
+    port = await endpoint.listen(HTTPFactory(router))
     print(port.getHost())
     await Deferred()
 

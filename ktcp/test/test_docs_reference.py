@@ -58,6 +58,8 @@ FOREIGN = {
     *("--daytime", "--daytime-port", "--no-daytime", "--daytime-format"),
     # Of bench/locustfile.py.
     "--expect-body",
+    # Of certbot.
+    "--deploy-hook",
 }
 
 
@@ -261,6 +263,9 @@ def invocations(text: str, commands: Any) -> Iterator[tuple[str, list[str]]]:
                 name, rest = "twistd ktcp", rest[rest.index("ktcp") + 1 :]
             while rest and f"{name} {rest[0]}" in commands:
                 name, rest = f"{name} {rest[0]}", rest[1:]
+            if name == "ktcp:":
+                # What twistd ktcp says begins so, and so do endpoints, which have no dashes.
+                break
             if name in commands and (" " in name or (rest[:1] and rest[0].startswith("-"))):
                 yield name, list(optionsIn(rest))
                 break

@@ -6,11 +6,10 @@ Tests for L{ktcp.http.connection}, with bytes alone.
 
 from __future__ import annotations
 
-import os
 from typing import Any, NamedTuple
 
 import h11
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,6 +17,7 @@ from ktcp.http.connection import HTTPConnection
 from ktcp.http.door import Door
 from ktcp.http.errors import BadRequest, IncompleteBody
 from ktcp.http.limits import Limits
+from ktcp.test.support import examples
 from ktcp.test.wire import byteByByte, pieces, read, verdict
 
 GET = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -406,8 +406,6 @@ class AskingTests(SynchronousTestCase):
         self.assertLess(len(first), 128 * 1024)
 
 
-EXAMPLES = int(os.environ.get("KTCP_EXAMPLES", "300"))
-
 _names = st.sampled_from([b"Accept", b"X-A", b"cookie", b"Upgrade", b"TE", b"Via"])
 _values = st.text(
     st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=12
@@ -546,7 +544,7 @@ class DifferentialTests(SynchronousTestCase):
     Held against h11 alone, the authority.
     """
 
-    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, database=None)
+    @examples(150)
     @given(st.data())
     def test_asH11(self, data: st.DataObject) -> None:
         """

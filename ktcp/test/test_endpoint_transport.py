@@ -13,6 +13,7 @@ import socket
 import struct
 from collections.abc import Callable
 from errno import ENOBUFS, EPIPE
+from functools import partial
 from typing import Any
 
 from twisted.internet.address import IPv6Address
@@ -36,6 +37,14 @@ from ktcp.endpoint.transport import SLICE
 from ktcp.test.twistedsuites import suites
 
 
+def writeAll(pieces: list[bytes], transport: Any) -> None:
+    """
+    Write one after the other.
+    """
+    for piece in pieces:
+        transport.write(piece)
+
+
 class WriteThroughReactor(EPollReactor):
     """
     Twisted's epoll reactor, but what it listens with is ktcp's.
@@ -49,7 +58,8 @@ class WriteThroughReactor(EPollReactor):
         """
         if not isinstance(port, int):
             # A Binding: Twisted's own way to choose socket options.
-            return super().listenTCP(port, factory, backlog, interface)
+            plain: IListeningPort = super().listenTCP(port, factory, backlog, interface)
+            return plain
         options = SocketOptions(backlog=backlog)
         try:
             listener = openListener(port, interface, options)
@@ -721,7 +731,7 @@ class GatheringTests(TransportTestCase):
         """
         much = b"x" * 5000
         for pieces in ([much], [b"little", much], [much, b"little", much]):
-            _transport, client = self.answering(lambda t, p=pieces: [t.write(x) for x in p])
+            _transport, client = self.answering(partial(writeAll, pieces))
             expected = b"".join(pieces)
             self.assertEqual(client.recv(20000), expected)
             self.endTurn()

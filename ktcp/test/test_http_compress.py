@@ -42,8 +42,8 @@ class CompressionTests(SynchronousTestCase):
             b"application/wasm",
         ):
             self.assertTrue(takes(kind), repr(kind))
-        for kind in (None, b"", b"text", b"image/png", b"video/mp4", b"application/zip", b"\xff"):
-            self.assertFalse(takes(kind), repr(kind))
+        for other in (None, b"", b"text", b"image/png", b"video/mp4", b"application/zip", b"\xff"):
+            self.assertFalse(takes(other), repr(other))
         self.assertFalse(takes(b"text/event-stream"))
         only = Compression(types=frozenset(("application/x-own",)))
         self.assertTrue(only.takes(b"application/x-own"))

@@ -103,7 +103,7 @@ class ListenerTests(ListeningLog, SynchronousTestCase):
         """
         listener = self.listener(Deferred())
         listener.startService()
-        self.successResultOf(listener.stopService())  # type: ignore[arg-type]
+        self.successResultOf(listener.stopService())
         self.assertEqual(self.logged, [])
 
 

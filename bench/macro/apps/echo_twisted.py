@@ -11,8 +11,8 @@ from twisted.internet import epollreactor
 
 epollreactor.install()
 
-from twisted.internet import reactor  # noqa: E402
-from twisted.internet.protocol import Factory, Protocol  # noqa: E402
+from twisted.internet import reactor  # noqa: E402  # the reactor first
+from twisted.internet.protocol import Factory, Protocol  # noqa: E402  # the reactor first
 
 
 class Echo(Protocol):

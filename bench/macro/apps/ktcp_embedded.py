@@ -9,9 +9,9 @@ from ktcp import reactor as ktcpReactor
 
 ktcpReactor.install()
 
-from twisted.internet import endpoints, reactor  # noqa: E402
+from twisted.internet import endpoints, reactor  # noqa: E402  # the reactor first
 
-from ktcp import HTTPFactory  # noqa: E402
+from ktcp import HTTPFactory  # noqa: E402  # the reactor first
 
 where = f"ktcp:{sys.argv[1]}:interface=127.0.0.1:backlog=4096"
 endpoints.serverFromString(reactor, where).listen(HTTPFactory())

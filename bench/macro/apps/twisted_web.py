@@ -8,9 +8,9 @@ from twisted.internet import epollreactor
 
 epollreactor.install()
 
-from twisted.internet import reactor  # noqa: E402
-from twisted.web.resource import Resource  # noqa: E402
-from twisted.web.server import Site  # noqa: E402
+from twisted.internet import reactor  # noqa: E402  # the reactor first
+from twisted.web.resource import Resource  # noqa: E402  # the reactor first
+from twisted.web.server import Site  # noqa: E402  # the reactor first
 
 
 class Answer(Resource):

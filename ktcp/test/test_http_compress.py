@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp import HTTPFactory, Request, Response
 from ktcp.http.compress import Compression
 from ktcp.http.errors import HTTPError
+from ktcp.test.folder import HOP, ThreadedClock
 from ktcp.test.test_http_codings import TEXT, decoded
-from ktcp.test.test_http_static import HOP, ThreadedClock
 from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request
 
 PAGE = {"Content-Type": "text/html; charset=utf-8"}

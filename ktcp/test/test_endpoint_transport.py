@@ -2,9 +2,6 @@
 Tests for L{ktcp.endpoint.transport}: first what Twisted asks of TCP and TLS.
 """
 
-# Longer than other modules: it is as its module, whose ways of writing, gathering and closing
-# are each tried with the same few peers.
-
 from __future__ import annotations
 
 import os

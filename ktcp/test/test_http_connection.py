@@ -2,8 +2,6 @@
 Tests for L{ktcp.http.connection}, with bytes alone.
 """
 
-# Longer than other modules: the differential tests need the readers that are compared.
-
 from __future__ import annotations
 
 from typing import Any, NamedTuple

@@ -339,7 +339,7 @@ class CacheTests(StaticTestCase):
         kept = self.files._answers._entries
         self.assertTrue(10 < len(kept) < 20, len(kept))
         # Each holds what was sent: a body of 1,000 bytes.
-        self.assertEqual(self.files._answers.size, sum(len(raw) + 1512 for raw in kept))
+        self.assertEqual(self.files._answers.size, sum(map(len, kept)) + 1512 * len(kept))
 
     def test_sameObject(self) -> None:
         """

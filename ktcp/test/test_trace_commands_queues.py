@@ -9,7 +9,6 @@ import io
 import json
 import socket
 import sys
-from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 

@@ -33,7 +33,7 @@ class Reporter:
     def __init__(self, descriptor: int) -> None:
         os.set_inheritable(descriptor, False)
         # Buffered, because that has a lock: any thread may log.
-        self._file = open(descriptor, "wb")  # noqa: SIM115
+        self._file = open(descriptor, "wb")  # noqa: SIM115  # as long as it lives
 
     def __call__(self, event: Any) -> None:
         """

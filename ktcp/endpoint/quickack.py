@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_endpoint_transport -*-
+# -*- test-case-name: ktcp.test.test_endpoint_quickack -*-
 """
 The one option of sockets that has to be set again for each read.
 """

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_http_accesslog -*-
+# -*- test-case-name: ktcp.test.test_http_accessformats -*-
 """
 The formats of the access log: lines from parts, each of which is made once and
 kept by a L{Recorder<ktcp.http.accesslog.Recorder>}.

@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_http_connection -*-
+# -*- test-case-name: ktcp.test.test_http_chunks -*-
 """
 The door of a chunked body: what its lines must look like before h11 hears them.
 

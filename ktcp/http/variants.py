@@ -1,4 +1,4 @@
-# -*- test-case-name: ktcp.test.test_http_static -*-
+# -*- test-case-name: ktcp.test.test_http_variants -*-
 """
 A file as it can be sent: its metadata, its bytes if they are few, its
 precompressed siblings, and what it is compressed to.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
@@ -96,7 +97,9 @@ class LoadTestCase(TestCase):
         text = f"127.0.0.1:{port.getHost().port}"
         return port.stopListening().addCallback(lambda ignored: text)
 
-    def work(self, address: str, requests: int | None = 10, connections: int = 2, **more) -> Work:
+    def work(
+        self, address: str, requests: int | None = 10, connections: int = 2, **more: Any
+    ) -> Work:
         """
         Make work: GET without checks.
         """
@@ -109,7 +112,7 @@ class LoadTestCase(TestCase):
             **{name: value for name, value in more.items() if name != "checks"},
         )
 
-    def echoes(self, address: str, size: int, connections: int = 2, **more) -> Work:
+    def echoes(self, address: str, size: int, connections: int = 2, **more: Any) -> Work:
         """
         Make work: echoes of a size.
         """

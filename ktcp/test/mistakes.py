@@ -66,8 +66,8 @@ class Mistakes(TestCase):
         self.folder.mkdir()
         self.names = {f"{self.folder}/": ""}
         self.logged: list[str] = []
-        globalLogPublisher.addObserver(self.observe)  # type: ignore[arg-type]  # of its event
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)  # type: ignore[arg-type]  # as above
+        globalLogPublisher.addObserver(self.observe)
+        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
 
     def observe(self, event: dict[str, Any]) -> None:
         """
@@ -94,7 +94,7 @@ class Mistakes(TestCase):
         options = Options()
         options.parseOptions([str(each) for each in arguments])
         served = service.assemble(options, reactor)
-        service.addPlane(options, reactor, served, None, None, None)  # type: ignore[arg-type]  # nobody asks
+        service.addPlane(options, reactor, served, None, None, None)  # nobody asks
         self.addCleanup(served.stopService)
         served.privilegedStartService()
         if served.plane is not None:

@@ -66,7 +66,7 @@ def main() -> None:
         ]
         return assemble(material)
 
-    Collector.finish = recordingFinish  # type: ignore[method-assign]  # to see what it read
+    Collector.finish = recordingFinish  # to see what it read
     session.assemble = recordingAssemble
     session.trace(session.Plan("echo"))
     recorded["headerPage"] = (fs.path / "events/header_page").read_text()

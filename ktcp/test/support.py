@@ -52,8 +52,18 @@ os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="1", LISTEN_FDNAMES="e
 os.execv(command[0], command)
 """
 
-# For hypothesis: the same examples each time, and no assertion on wall time.
-STEADY = settings(deadline=None, derandomize=True, database=None)
+
+def examples(count: int) -> settings:
+    """
+    For hypothesis: the same examples each time, and no assertion on wall time.
+
+    @param count: How many in an ordinary run; C{KTCP_EXAMPLES} asks for more.
+    """
+    count = max(count, int(os.environ.get("KTCP_EXAMPLES", "0")))
+    return settings(max_examples=count, deadline=None, derandomize=True, database=None)
+
+
+STEADY = examples(50)
 
 
 def checkout(path: str) -> Path:
@@ -168,6 +178,19 @@ def spawn(
     return child
 
 
+def opened() -> set[tuple[str, str]]:
+    """
+    What this process has open: numbers, and what is behind each.  What somebody else
+    left open may be closed at any time, by the garbage collector; so look for more only.
+    """
+    found = set()
+    for number in os.listdir("/proc/self/fd"):
+        # That of the listing itself is closed again.
+        with suppress(FileNotFoundError):
+            found.add((number, os.readlink(f"/proc/self/fd/{number}")))
+    return found
+
+
 def stopAfter(test: TestCase, port: Any) -> None:
     """
     Close a port when a test ends, and wait until each of its connections has
@@ -186,7 +209,7 @@ def stopAfter(test: TestCase, port: Any) -> None:
             lost(reason)
             ended.callback(None)
 
-        protocol.connectionLost = connectionLost  # type: ignore[method-assign]  # to hear of it
+        protocol.connectionLost = connectionLost  # type: ignore[assignment]  # to hear of it
         connections.append(ended)
         return protocol
 

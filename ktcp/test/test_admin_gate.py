@@ -2,6 +2,8 @@
 Tests for L{ktcp.admin.gate}.
 """
 
+from __future__ import annotations
+
 from base64 import b64encode
 
 from twisted.internet.task import Clock
@@ -9,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp import HTTPFactory, Response
 from ktcp.admin.gate import Gate
-from ktcp.testing import MemoryConnection, parseResponses, request
+from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request
 
 TOKEN = b"0123456789abcdef"
 
@@ -19,7 +21,9 @@ class GateTests(SynchronousTestCase):
     Who gets an answer.
     """
 
-    def ask(self, target="/metrics", token=None, **headers):
+    def ask(
+        self, target: str = "/metrics", token: bytes | None = None, **headers: str
+    ) -> ReceivedResponse:
         gate = Gate(lambda request: Response(200), token)
         connection = MemoryConnection(HTTPFactory(gate, reactor=Clock()))
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -28,14 +32,14 @@ class GateTests(SynchronousTestCase):
         connection.lose()
         return response
 
-    def test_local(self):
+    def test_local(self) -> None:
         """
         Who asks by an address or as localhost is answered.
         """
         for host in ("127.0.0.1:8082", "localhost", "localhost:1", "[::1]:8082", "10.1.2.3"):
             self.assertEqual(self.ask(Host=host).status, 200, host)
 
-    def test_rebinding(self):
+    def test_rebinding(self) -> None:
         """
         A name that a stranger's DNS may give for this machine is refused.
         """
@@ -44,7 +48,7 @@ class GateTests(SynchronousTestCase):
             self.assertEqual(response.status, 421, host)
             self.assertEqual(self.ask("/healthz", Host=host).status, 200)
 
-    def test_crossSite(self):
+    def test_crossSite(self) -> None:
         """
         A page of another site gets nothing; a link from it may be followed.
         """
@@ -58,7 +62,7 @@ class GateTests(SynchronousTestCase):
             response = self.ask(Host="localhost", Sec_Fetch_Site=site, Sec_Fetch_Mode=mode)
             self.assertEqual(response.status, status, (site, mode))
 
-    def test_token(self):
+    def test_token(self) -> None:
         """
         With a token, only who knows it is answered, under any name; health is free.
         """

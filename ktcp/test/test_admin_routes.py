@@ -3,8 +3,11 @@ Tests for L{ktcp.admin.routes}, L{ktcp.admin.live}, L{ktcp.admin.metrics} and
 L{ktcp.admin.facts}: what the second plane answers.
 """
 
+from __future__ import annotations
+
 import json
 import re
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, UNIXAddress
@@ -21,7 +24,7 @@ from ktcp.counters import Census, Counters, Layout
 from ktcp.options import optionsFor
 from ktcp.test.browser import browserFor
 from ktcp.test.support import stopAfter
-from ktcp.testing import MemoryConnection, parseResponses, request
+from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request
 
 
 class Bench:
@@ -29,12 +32,12 @@ class Bench:
     A second plane over counters of a test's own.
     """
 
-    def __init__(self, clock):
+    def __init__(self, clock: Clock):
         self.counters = Counters(Layout(["http"]))
         self.ready = True
-        self.rows = [[]]
-        self.others = {}
-        self.addresses = [("http", UNIXAddress("/x"))]
+        self.rows: list[list[Any]] = [[]]
+        self.others: dict[int, Any] = {}
+        self.addresses: list[tuple[str, Any]] = [("http", UNIXAddress("/x"))]
         self.facts = Facts(
             self.counters.snapshot,
             lambda: self.others,
@@ -51,11 +54,11 @@ class RoutesTests(SynchronousTestCase):
     One question, one answer.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.clock = Clock()
         self.bench = Bench(self.clock)
 
-    def get(self, target, status=200):
+    def get(self, target: str, status: int = 200) -> ReceivedResponse:
         connection = MemoryConnection(self.bench.factory)
         connection.send(request(target))
         [response] = parseResponses(connection.received, closed=False)
@@ -64,10 +67,10 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(response.headers.get("X-Content-Type-Options"), b"nosniff")
         return response
 
-    def json(self, target):
+    def json(self, target: str) -> Any:
         return json.loads(self.get(target).body)
 
-    def test_health(self):
+    def test_health(self) -> None:
         """
         It is ready until a drain begins, and healthy for longer.
         """
@@ -76,7 +79,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(self.get("/readyz", 503).body, b"draining\n")
         self.assertEqual(self.get("/healthz").body, b"ok\n")
 
-    def test_workers(self):
+    def test_workers(self) -> None:
         """
         Each worker's numbers, and the sum.
         """
@@ -86,7 +89,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(found["connections"], 1)
         self.assertEqual([w["number"] for w in found["workers"]], [2])
 
-    def test_connections(self):
+    def test_connections(self) -> None:
         """
         No more connections are listed than a bound, and that there are more is said.
         """
@@ -99,7 +102,7 @@ class RoutesTests(SynchronousTestCase):
             self.json("/connections"), {"connections": [{"peer": 1}], "truncated": False}
         )
 
-    def test_queues(self):
+    def test_queues(self) -> None:
         """
         The queues of each listener on TCP.
         """
@@ -114,7 +117,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(found["synReceived"], {str(port.getHost().port): 0})
         self.assertIn("ListenOverflows", found["kernel"])
 
-    def test_metrics(self):
+    def test_metrics(self) -> None:
         """
         The library reads back what it wrote: every counter and gauge, with its values.
         """
@@ -129,9 +132,9 @@ class RoutesTests(SynchronousTestCase):
             for sample in family.samples:
                 samples[sample.name, tuple(sample.labels.values())] = sample.value
         names = {name for name, _ in samples}
-        for family in self.bench.counters.layout.families:
-            name = metricName(family)
-            self.assertIn(f"{name}_sum" if family.isTimed else name, names)
+        for counted in self.bench.counters.layout.families:
+            name = metricName(counted)
+            self.assertIn(f"{name}_sum" if counted.isTimed else name, names)
         self.assertEqual(set(GAUGES) - names, {"ktcp_accept_queue", "ktcp_accept_queue_limit"})
         self.assertEqual(samples["ktcp_limits_total", ("idle",)], 1)
         self.assertEqual(samples["ktcp_handler_seconds_count", ()], 1)
@@ -139,7 +142,7 @@ class RoutesTests(SynchronousTestCase):
         self.assertEqual(samples["ktcp_handler_seconds_bucket", ("0.001",)], 0)
         self.assertEqual(samples["ktcp_ready", ()], 1)
 
-    def test_page(self):
+    def test_page(self) -> None:
         """
         The page has its numbers where no script runs, loads nothing from elsewhere, and
         the browser is told so.
@@ -156,16 +159,16 @@ class RoutesTests(SynchronousTestCase):
             self.assertIn(f"/{name}", page)
             self.get(f"/{name}")
 
-    def watch(self):
+    def watch(self) -> MemoryConnection:
         connection = MemoryConnection(self.bench.factory)
         connection.send(request("/events"))
         return connection
 
-    def events(self, connection):
+    def events(self, connection: MemoryConnection) -> list[Any]:
         found = re.findall(rb"data: (.*)\n\n", connection.received)
         return [json.loads(each) for each in found]
 
-    def test_events(self):
+    def test_events(self) -> None:
         """
         Who watches hears at once, and once a second what has changed; when nobody watches
         any more, nothing is looked at.
@@ -182,7 +185,7 @@ class RoutesTests(SynchronousTestCase):
             connection.lose()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_watchers(self):
+    def test_watchers(self) -> None:
         """
         One watcher too many is told to come again, and there is room when one has left.
         """
@@ -200,7 +203,7 @@ class FactsTests(SynchronousTestCase):
     Facts that need no plane.
     """
 
-    def test_parameters(self):
+    def test_parameters(self) -> None:
         """
         Every option is listed, with where its value comes from.
         """
@@ -212,7 +215,7 @@ class FactsTests(SynchronousTestCase):
         self.assertEqual(found["backlog"]["origin"], "command line")
         self.assertEqual(found["interface"]["origin"], "default")
 
-    def test_inventory(self):
+    def test_inventory(self) -> None:
         """
         A connection is described by its protocol where that can, and no more are listed
         than asked for.

@@ -2,9 +2,12 @@
 Tests for L{ktcp.admin.service}: C{twistd ktcp} with an admin plane.
 """
 
+from __future__ import annotations
+
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -13,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from ktcp.admin.service import isLocal, readToken
 from ktcp.refusal import Refusal
-from ktcp.test.support import BIN, Client, portOf, spawn
+from ktcp.test.support import BIN, Child, Client, portOf, spawn
 
 TOKEN = "0123456789abcdef"
 
@@ -23,18 +26,18 @@ class TokenTests(SynchronousTestCase):
     The file of the token.
     """
 
-    def write(self, text):
-        path = self.mktemp()
+    def write(self, text: str) -> str:
+        path: str = self.mktemp()
         Path(path).write_text(text)
         return path
 
-    def test_read(self):
+    def test_read(self) -> None:
         """
         It is the first line.
         """
         self.assertEqual(readToken(self.write(f"{TOKEN}\nmore\n")), TOKEN.encode())
 
-    def test_short(self):
+    def test_short(self) -> None:
         """
         One that can be guessed, or none, is refused.
         """
@@ -43,7 +46,7 @@ class TokenTests(SynchronousTestCase):
             self.assertIn("16 bytes or more", str(error))
         self.assertIn("No such file", str(self.assertRaises(Refusal, readToken, "/missing")))
 
-    def test_local(self):
+    def test_local(self) -> None:
         """
         Loopback addresses and UNIX sockets are this machine's.
         """
@@ -60,11 +63,11 @@ class PlaneTests(TestCase):
     The whole of it.
     """
 
-    def start(self, *options):
+    def start(self, *options: str) -> Child:
         command = [sys.executable, BIN / "twistd", "-n", "ktcp", "--no-echo", "--port=0"]
         return spawn(self, [*command, *options])
 
-    async def get(self, port, target):
+    async def get(self, port: int, target: bytes) -> tuple[int, bytes]:
         client = Client()
         await connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", port), client)
         self.addCleanup(client.drop)
@@ -73,12 +76,12 @@ class PlaneTests(TestCase):
         head, _, body = bytes(client.received).partition(b"\r\n\r\n")
         return int(head.split()[1]), body
 
-    async def served(self, *options):
+    async def served(self, *options: str) -> tuple[Child, int, int]:
         child = self.start("--admin-port=0", *options)
         admin = portOf(await child.said("protocol=admin"))
         return child, portOf(await child.said("protocol=http")), admin
 
-    async def look(self, *options):
+    async def look(self, *options: str) -> tuple[Child, Any]:
         child, data, admin = await self.served(*options)
         client = Client()
         await connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", data), client)
@@ -99,7 +102,7 @@ class PlaneTests(TestCase):
             self.assertNotIn(b"ready", (await self.get(data, path))[1])
         return child, found
 
-    async def test_oneProcess(self):
+    async def test_oneProcess(self) -> None:
         """
         Connections are listed with what the kernel knows of them; the plane's own are
         not counted; a data port has none of it.
@@ -107,14 +110,14 @@ class PlaneTests(TestCase):
         _, found = await self.look()
         self.assertEqual(found["workers"], [])
 
-    async def test_workers(self):
+    async def test_workers(self) -> None:
         """
         The same with workers, asked over their pipes.
         """
         _, found = await self.look("--workers=2")
         self.assertEqual([each["number"] for each in found["workers"]], [1, 2])
 
-    async def test_drain(self):
+    async def test_drain(self) -> None:
         """
         From the signal on it is not ready, and says so while it still serves.
         """
@@ -126,7 +129,7 @@ class PlaneTests(TestCase):
         self.assertEqual((await self.get(data, b"/"))[0], 200)
         self.assertEqual(await child.ended, 0)
 
-    async def test_strangers(self):
+    async def test_strangers(self) -> None:
         """
         An address that others reach is refused without a token.
         """
@@ -138,7 +141,7 @@ class PlaneTests(TestCase):
             "ktcp: --admin tcp:0: others than this machine reach it; give --admin-token-file too",
         )
 
-    async def test_tokenOfNothing(self):
+    async def test_tokenOfNothing(self) -> None:
         """
         A token without a plane is a mistake.
         """

@@ -4,65 +4,20 @@ The clients that people use, against a server as they start it.
 
 from __future__ import annotations
 
-import gzip
 import os
 import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.utils import getProcessOutputAndValue
-from twisted.trial.unittest import TestCase
 
-from ktcp import HTTPFactory, Response
+from ktcp import Request, Response
+from ktcp.test.clients import LARGE, ClientsTestCase, fill, sharedFolder
 from ktcp.test.peers import peer
-from ktcp.test.support import BIN, makePEM, portOf, spawn, stopAfter
+from ktcp.test.support import BIN, makePEM, spawn
 from ktcp.test.test_http_codings import TEXT, decoded
-
-
-class ClientsTestCase(TestCase):
-    """
-    C{twistd -n ktcp} on free ports.
-    """
-
-    timeout = 60
-
-    async def start(self, *options):
-        self.server = spawn(
-            self, [BIN / "twistd", "-n", "ktcp", "--port", "0", "--echo-port", "0", *options]
-        )
-        self.http = portOf(await self.server.said("listening protocol=http"))
-        self.echo = portOf(await self.server.said("listening protocol=echo"))
-        self.url = f"http://127.0.0.1:{self.http}"
-
-    def serve(self, handler):
-        """
-        Serve from here what no option makes.
-
-        @return: Its URL.
-        """
-        port = reactor.listenTCP(0, HTTPFactory(handler), interface="127.0.0.1")
-        stopAfter(self, port)
-        return f"http://127.0.0.1:{port.getHost().port}/"
-
-    async def run_(self, program, package, *arguments):
-        """
-        Run a client to its end; it must succeed.
-        """
-        command = [os.fsencode(peer(program, package)), *map(os.fsencode, map(str, arguments))]
-        out, err, status = await getProcessOutputAndValue(command[0], command[1:], env=os.environ)
-        self.assertEqual(status, 0, (command, out[-2000:], err[-2000:]))
-        return out, err
-
-    async def curl(self, *arguments):
-        return await self.run_("curl", "curl", "-sv", "--max-time", "20", *arguments)
-
-    async def shell(self, command):
-        """
-        Run a line of shell, as the README has them.
-        """
-        out, _ = await self.run_("bash", "bash", "-euo", "pipefail", "-c", command)
-        return out
 
 
 class CurlTests(ClientsTestCase):
@@ -74,7 +29,7 @@ class CurlTests(ClientsTestCase):
         """
         GET greets, HEAD has no body, DELETE is not implemented.
         """
-        await self.start()
+        self.use()
         out, _ = await self.curl("-i", f"{self.url}/")
         head, _, body = out.partition(b"\r\n\r\n")
         self.assertTrue(head.startswith(b"HTTP/1.1 200 OK\r\n"))
@@ -89,7 +44,7 @@ class CurlTests(ClientsTestCase):
         """
         Several URLs take one connection; with HTTP/1.0 it closes.
         """
-        await self.start()
+        self.use()
         out, err = await self.curl(f"{self.url}/a", f"{self.url}/b", f"{self.url}/c")
         self.assertEqual(out, b"Hello World!" * 3)
         self.assertEqual(len(re.findall(rb"Re-?using existing", err)), 2)
@@ -101,7 +56,7 @@ class CurlTests(ClientsTestCase):
         """
         A large upload is refused before it is sent: curl asks by C{Expect}.
         """
-        await self.start()
+        self.use()
         upload = Path(self.mktemp())
         upload.write_bytes(b"x" * 5_000_000)
         out, _ = await self.curl("-T", upload, "-w", "%{http_code} %{size_upload}", self.url)
@@ -112,7 +67,7 @@ class CurlTests(ClientsTestCase):
         2 GiB that a limit refuses: not one byte of them is sent.
         """
 
-        async def take(request):
+        async def take(request: Request) -> Response:
             return Response(200, await request.body.read())
 
         url = self.serve(take)
@@ -130,7 +85,7 @@ class CurlTests(ClientsTestCase):
         """
         A handler that reads gets the body, which curl sends once it is asked to.
         """
-        await self.start("--diagnostics")
+        self.use("--diagnostics")
         upload = Path(self.mktemp())
         upload.write_bytes(TEXT)
         out, err = await self.curl(
@@ -143,7 +98,7 @@ class CurlTests(ClientsTestCase):
         """
         A body of unknown length comes back whole.
         """
-        await self.start("--diagnostics")
+        self.use("--diagnostics")
         curl = peer("curl", "curl")
         upload = Path(self.mktemp())
         upload.write_bytes(TEXT)
@@ -157,7 +112,7 @@ class CurlTests(ClientsTestCase):
         curl shows the trailers of an answer, after its body.
         """
 
-        async def chunks():
+        async def chunks() -> AsyncIterator[bytes]:
             yield b"body\n"
 
         answer = Response(200, chunks(), {"Trailer": "X-Sum"}, trailers={"X-Sum": "42"})
@@ -173,35 +128,41 @@ class FilesTests(ClientsTestCase):
     curl, and a directory.
     """
 
-    async def start(self, *options):
+    def use(self, *options: str) -> None:
+        """
+        Ask for files that stay as they are.
+        """
+        super().use("--root", str(sharedFolder()), *options)
+
+    async def start(self, *options: object) -> None:
+        """
+        Serve files that this test may change.
+        """
         self.root = Path(self.mktemp()).absolute()
         self.root.mkdir()
-        self.large = os.urandom(1_000_003) * 5
-        (self.root / "large").write_bytes(self.large)
-        (self.root / "page.html").write_bytes(b"<p>page")
-        (self.root / "page.html.gz").write_bytes(gzip.compress(b"<p>packed"))
+        fill(self.root)
         await super().start("--root", self.root, *options)
 
     async def test_whole(self) -> None:
         """
         A large file compares equal, for HTTP/1.0 too.
         """
-        await self.start()
+        self.use()
         for version in ("--http1.1", "--http1.0"):
             out, _ = await self.curl(version, f"{self.url}/large")
-            self.assertTrue(out == self.large)
+            self.assertTrue(out == LARGE)
 
     async def test_range(self) -> None:
         """
         One range is these bytes; two come as multipart.
         """
-        await self.start()
+        self.use()
         out, _ = await self.curl("-r", "1000-1999", f"{self.url}/large")
-        self.assertEqual(out, self.large[1000:2000])
+        self.assertEqual(out, LARGE[1000:2000])
         out, err = await self.curl("-r", "0-9,5000-5009", f"{self.url}/large")
         self.assertIn(b"206 Partial Content", err)
-        self.assertIn(b"\r\n\r\n" + self.large[:10] + b"\r\n--", out)
-        self.assertIn(b"\r\n\r\n" + self.large[5000:5010] + b"\r\n--", out)
+        self.assertIn(b"\r\n\r\n" + LARGE[:10] + b"\r\n--", out)
+        self.assertIn(b"\r\n\r\n" + LARGE[5000:5010] + b"\r\n--", out)
 
     async def test_everyCoding(self) -> None:
         """
@@ -229,7 +190,7 @@ class FilesTests(ClientsTestCase):
             self.assertNotIn(b"< Content-Encoding: ", err)
             self.assertEqual(out, content[10:20])
 
-    async def settled(self, name, content):
+    async def settled(self, name: str, content: bytes) -> None:
         """
         Ask until a changed file is served changed.
         """
@@ -240,17 +201,17 @@ class FilesTests(ClientsTestCase):
         """
         C{curl -C -} goes on where it stopped.
         """
-        await self.start()
+        self.use()
         part = Path(self.mktemp())
-        part.write_bytes(self.large[:1_234_567])
+        part.write_bytes(LARGE[:1_234_567])
         await self.curl("-C", "-", "-o", part, f"{self.url}/large")
-        self.assertTrue(part.read_bytes() == self.large)
+        self.assertTrue(part.read_bytes() == LARGE)
 
     async def test_notModified(self) -> None:
         """
         What curl has kept, by tag or by date, is not sent again.
         """
-        await self.start()
+        self.use()
         kept, tag = Path(self.mktemp()), Path(self.mktemp())
         await self.curl("-R", "-o", kept, "--etag-save", tag, f"{self.url}/large")
         code = ("-w", "%{http_code}", "-o", os.devnull, f"{self.url}/large")
@@ -276,7 +237,7 @@ class FilesTests(ClientsTestCase):
         """
         C{--compressed} gets the packed sibling, unpacked.
         """
-        await self.start()
+        self.use()
         out, _ = await self.curl("--compressed", f"{self.url}/page.html")
         self.assertEqual(out, b"<p>packed")
 
@@ -333,9 +294,26 @@ class FilesTests(ClientsTestCase):
             name = f"{number} f\u00eft 100%+[x]'~:?#&;=,@!$.txt"
             (folder / name).write_bytes(b"%d\n" % number * (number % 50))
         mirror = Path(self.mktemp()).absolute()
-        wget = ["-q", "-r", "-l", "inf", "-nH", "-np", "-e", "robots=off", "--no-proxy"]
+        wget: list[object] = [
+            "-q",
+            "-r",
+            "-l",
+            "inf",
+            "-nH",
+            "-np",
+            "-e",
+            "robots=off",
+            "--no-proxy",
+        ]
         # Names as they are, whatever the terminal is said to show.
-        wget += ["--restrict-file-names=nocontrol", "--reject-regex", r"[?]sort=", "-P", mirror]
+        wget += [
+            "--no-proxy",
+            "--restrict-file-names=nocontrol",
+            "--reject-regex",
+            r"[?]sort=",
+            "-P",
+            mirror,
+        ]
         # The page of a directory is saved under this name, which nothing here has.
         wget += ["--default-page=.listing", "--reject=.listing*", f"{self.url}/"]
         await self.run_("wget", "wget", *wget)
@@ -347,7 +325,7 @@ class FilesTests(ClientsTestCase):
         """
         A directory lists what is in it, unless that is off.
         """
-        await self.start()
+        self.use()
         out, _ = await self.curl(f"{self.url}/?sort=size&order=desc")
         self.assertLess(out.index(b"./large"), out.index(b"./page.html"))
 
@@ -371,7 +349,7 @@ class FilesTests(ClientsTestCase):
             f"localhost:{self.http}:127.0.0.1",
             f"https://localhost:{self.http}/large",
         )
-        self.assertTrue(out == self.large)
+        self.assertTrue(out == LARGE)
 
     async def test_missingRoot(self) -> None:
         """
@@ -394,7 +372,7 @@ class EchoTests(ClientsTestCase):
         """
         NUL bytes come back, and the end of input ends it.
         """
-        await self.start()
+        self.use()
         peer("nc", "netcat-openbsd")
         out = await self.shell(rf"printf 'a\0b\n' | nc -N 127.0.0.1 {self.echo}")
         self.assertEqual(out, b"a\0b\n")
@@ -403,7 +381,7 @@ class EchoTests(ClientsTestCase):
         """
         A 100 MB file of random bytes compares equal.
         """
-        await self.start()
+        self.use()
         peer("nc", "netcat-openbsd")
         path = self.mktemp()
         await self.shell(
@@ -421,7 +399,7 @@ class LoadTests(ClientsTestCase):
         """
         ab -k speaks HTTP/1.0 and asks for persistence: every request has it.
         """
-        await self.start()
+        self.use()
         out, _ = await self.run_(
             "ab", "apache2-utils", "-q", "-k", "-n", "20000", "-c", "50", f"{self.url}/"
         )
@@ -434,7 +412,7 @@ class LoadTests(ClientsTestCase):
         """
         A connection for each request loses none either.
         """
-        await self.start()
+        self.use()
         out, _ = await self.run_(
             "ab", "apache2-utils", "-q", "-n", "5000", "-c", "50", f"{self.url}/"
         )
@@ -445,8 +423,8 @@ class LoadTests(ClientsTestCase):
         """
         wrk keeps 50 connections busy; no error, no other status.
         """
-        await self.start()
-        out, _ = await self.run_("wrk", "wrk", "-t1", "-c50", "-d5s", f"{self.url}/")
+        self.use()
+        out, _ = await self.run_("wrk", "wrk", "-t1", "-c50", "-d2s", f"{self.url}/")
         self.assertRegex(out, rb"[1-9][0-9]* requests in")
         self.assertNotIn(b"Socket errors", out)
         self.assertNotIn(b"Non-2xx", out)
@@ -455,7 +433,7 @@ class LoadTests(ClientsTestCase):
         """
         h2load in HTTP/1.1.
         """
-        await self.start()
+        self.use()
         out, _ = await self.run_(
             "h2load", "nghttp2-client", "--h1", "-n", "20000", "-c", "20", f"{self.url}/"
         )
@@ -468,7 +446,7 @@ class LoadTests(ClientsTestCase):
         """
         await self.start()
         load = getProcessOutputAndValue(
-            peer("wrk", "wrk"), ["-t1", "-c50", "-d2s", f"{self.url}/"], env=os.environ
+            peer("wrk", "wrk"), ["-t1", "-c50", "-d1s", f"{self.url}/"], env=os.environ
         )
         pause: Deferred[None] = Deferred()
         reactor.callLater(0.5, pause.callback, None)

@@ -25,10 +25,10 @@ class CountersTests(SynchronousTestCase):
     What one process counts.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.counters = Counters(Layout(["http", "echo"]))
 
-    def test_begins(self):
+    def test_begins(self) -> None:
         """
         Nothing has been counted, and khttpd's seven are listed all the same, first.
         """
@@ -37,7 +37,7 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual(lines[:7], [f"ktcp: {name} : 0" for name in names.split()])
         self.assertEqual(set(self.counters.snapshot().values), {0})
 
-    def test_slotsApart(self):
+    def test_slotsApart(self) -> None:
         """
         No two counters share a slot, and every slot is a counter's.
         """
@@ -49,7 +49,7 @@ class CountersTests(SynchronousTestCase):
         ]
         self.assertEqual(slots, list(range(layout.size)))
 
-    def test_folds(self):
+    def test_folds(self) -> None:
         """
         What transports add up is seen in each snapshot, once.
         """
@@ -62,7 +62,7 @@ class CountersTests(SynchronousTestCase):
             found = [snapshot.value(n) for n in ("recvmsg", "bytes_in", "sendmsg", "bytes_out")]
             self.assertEqual(found, [2, 100, 1, 70])
 
-    def test_reactorWithTurns(self):
+    def test_reactorWithTurns(self) -> None:
         """
         Requests of a turn are added at its end, each to its own, with the time that the
         turn has taken.
@@ -83,14 +83,14 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual(snapshot.histogram("response_seconds").count, 4)
         connection.lose()
 
-    def test_reactorWithout(self):
+    def test_reactorWithout(self) -> None:
         """
         With another reactor nothing waits to be counted.
         """
         self.assertFalse(self.counters.attach(Clock()))
         self.assertEqual(self.counters.count, self.counters.add)
 
-    def test_acceptFailed(self):
+    def test_acceptFailed(self) -> None:
         """
         A shortage is told from a client that has left again.
         """
@@ -100,7 +100,7 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual(snapshot.value("accept_err"), 2)
         self.assertEqual(snapshot.value("kmalloc_err"), 1)
 
-    def test_census(self):
+    def test_census(self) -> None:
         """
         Connections are counted for each protocol, and those that there are follow.
         """
@@ -117,7 +117,7 @@ class CountersTests(SynchronousTestCase):
         self.assertEqual(snapshot.open("echo"), 1)
         self.assertIn("ktcp: closed echo aborted : 1", list(snapshot.lines()))
 
-    def test_difference(self):
+    def test_difference(self) -> None:
         """
         Snapshots are added, and taken from one another.
         """
@@ -133,7 +133,7 @@ class HistogramTests(SynchronousTestCase):
     How long things took.
     """
 
-    def test_buckets(self):
+    def test_buckets(self) -> None:
         """
         A time is in the first bucket whose bound it does not exceed.
         """
@@ -146,7 +146,7 @@ class HistogramTests(SynchronousTestCase):
         self.assertAlmostEqual(histogram.sum, BOUNDS[0] * 2.01 + BOUNDS[-1] * 6, 6)
         self.assertEqual(histogram.count, 5)
 
-    def test_quantile(self):
+    def test_quantile(self) -> None:
         """
         A quantile is the bound of the bucket that it lies in.
         """

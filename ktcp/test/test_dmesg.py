@@ -2,11 +2,14 @@
 Tests for L{ktcp.dmesg}, and that counters agree with what clients saw.
 """
 
+from __future__ import annotations
+
 import os
 import re
 import signal
 import sys
 from collections import Counter
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
@@ -18,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from ktcp.counters import Counters
 from ktcp.counting import Counting
 from ktcp.dmesg import printCounters
-from ktcp.test.support import BIN, Client, portOf, spawn
+from ktcp.test.support import BIN, Child, Client, portOf, spawn
 
 
 class PrintTests(SynchronousTestCase):
@@ -26,11 +29,11 @@ class PrintTests(SynchronousTestCase):
     Counters in the log.
     """
 
-    def test_form(self):
+    def test_form(self) -> None:
         """
         A line for each, in khttpd's form.
         """
-        events = []
+        events: list[Any] = []
         globalLogPublisher.addObserver(events.append)
         self.addCleanup(globalLogPublisher.removeObserver, events.append)
         self.assertIsInstance(globalLogPublisher, LogPublisher)
@@ -45,7 +48,7 @@ class CountingTests(SynchronousTestCase):
     Counting on a reactor that knows nothing of it.
     """
 
-    def test_folds(self):
+    def test_folds(self) -> None:
         """
         What connections add up is put into the row a few times a second.
         """
@@ -71,18 +74,18 @@ class ReconcileTests(TestCase):
     C{twistd ktcp}, its clients and its counters.
     """
 
-    async def serve(self, *options):
+    async def serve(self, *options: str) -> tuple[Child, int]:
         command = [sys.executable, BIN / "twistd", "-n", "ktcp", "--port=0", "--no-echo", *options]
         child = spawn(self, command)
         return child, portOf(await child.said("ktcp: listening"))
 
-    async def connect(self, port):
+    async def connect(self, port: int) -> Client:
         client = Client()
         await connectProtocol(HostnameEndpoint(reactor, b"127.0.0.1", port), client)
         self.addCleanup(client.drop)
         return client
 
-    async def ask(self, port, data, answers):
+    async def ask(self, port: int, data: bytes, answers: int) -> int:
         """
         @return: How many bytes were the answer, which closes the connection.
         """
@@ -92,7 +95,7 @@ class ReconcileTests(TestCase):
         self.assertEqual(client.received.count(b"HTTP/1.1 "), answers + 1)
         return len(client.received)
 
-    def found(self, child):
+    def found(self, child: Child) -> Counter[str]:
         """
         The counters that the child printed last.
         """
@@ -105,7 +108,7 @@ class ReconcileTests(TestCase):
             }
         )
 
-    async def reconcile(self, *options):
+    async def reconcile(self, *options: str) -> None:
         child, port = await self.serve(*options)
         received = await gatherResults(
             [self.asking(port, GET * count + POST, count + 1) for count in range(20)]
@@ -122,28 +125,30 @@ class ReconcileTests(TestCase):
         self.assertEqual(found["closed http done"], 20)
         self.assertEqual(found["response_seconds count"], sum(range(20)) + 40)
 
-    def asking(self, *arguments):
+    def asking(self, *arguments: Any) -> Deferred[int]:
         return Deferred.fromCoroutine(self.ask(*arguments))
 
-    async def test_oneProcess(self):
+    async def test_oneProcess(self) -> None:
         """
         Each request, byte and connection that clients saw was counted, and no other.
         """
         await self.reconcile()
 
-    async def test_workers(self):
+    async def test_workers(self) -> None:
         """
         The same of two workers together.
         """
         await self.reconcile("--workers=2")
 
-    async def test_killed(self):
+    async def test_killed(self) -> None:
         """
         What a worker had answered before it was killed stays counted, and so does the
         connection it took with it.
         """
         child, port = await self.serve("--workers=1")
-        pid = int(re.search(r"\(pid (\d+)\)", (await child.said(" serves")))[1])
+        serves = re.search(r"\(pid (\d+)\)", await child.said(" serves"))
+        assert serves is not None
+        pid = int(serves[1])
         client = await self.connect(port)
         client.transport.write(GET * 100)
         while client.received.count(b"Hello World!") < 100:

@@ -259,9 +259,9 @@ class MistakesTests(Mistakes):
         async def ask(data: bytes, *arguments: str) -> bytes:
             served = self.start("--no-echo", "--port=0", *arguments)
             ((_, place),) = served.addresses()
-            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", place.port)  # type: ignore[attr-defined]  # of TCP
+            endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", place.port)
             client: Client = await connectProtocol(endpoint, Client())
-            client.transport.write(data)  # type: ignore[union-attr]  # connected
+            client.transport.write(data)
             await client.closed
             return bytes(client.received)
 
@@ -312,7 +312,8 @@ class MistakesTests(Mistakes):
             command = ["-C", str(ROOT), f"PYTHON={python}", f"VENV={self.folder}/venv", "run"]
             _, err, status = await getProcessOutputAndValue("make", command, env=os.environ)
             self.assertEqual(status, 2)
-            return err.decode().replace(python, "python3")
+            told: str = err.decode()
+            return told.replace(python, "python3")
 
         def withoutLibraries() -> str:
             self.patch(load, "find_spec", lambda name: None)

@@ -139,7 +139,7 @@ class DrainTests(SynchronousTestCase):
             kept.append(build(address))
             return kept[-1]
 
-        self.factory.buildProtocol = keep  # type: ignore[method-assign]  # to hear of it
+        self.factory.buildProtocol = keep  # type: ignore[assignment]  # to hear of it
         wrapper = WrappingFactory(self.factory).buildProtocol(PEER)
         kernel = FileDescriptor(reactor=MemoryReactor())
         kernel.connected = 1

@@ -178,10 +178,10 @@ class TransportTests(TestCase):
 
         def build(address: object) -> Talker:
             talker = Talker()
-            talker.connectionMade = lambda: accepted.callback(talker)  # type: ignore[method-assign]  # to hear of it
+            talker.connectionMade = lambda: accepted.callback(talker)  # to hear of it
             return talker
 
-        factory.buildProtocol = build  # type: ignore[method-assign,assignment]  # shorter than a class
+        factory.buildProtocol = build  # type: ignore[assignment]  # shorter than a class
         port: Any = await KTCPServerEndpoint(reactor, 0, "127.0.0.1").listen(factory)
         stopAfter(self, port)
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port.getHost().port)
@@ -206,6 +206,8 @@ class TransportTests(TestCase):
         transport.write(b"y" * 1000)
         transport.writeSequence([b"z" * 1000, b"z" * 1000])
         self.assertEqual(buffers.total, first + 3000)
+        # With the small one of connect(), it would go 4 KiB at a time, each after a delayed ACK.
+        transport.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2**20)
         client.transport.resumeProducing()
         await client.got(size + 3000)
         self.assertEqual(buffers.total, 0)
@@ -225,7 +227,7 @@ class TransportTests(TestCase):
         """
         buffers, talker, client = await self.connect()
         buffers.bound(2**20, reactor)
-        buffers.reset._wait = lambda clock: None  # type: ignore[method-assign]  # leaves no timer
+        buffers.reset._wait = lambda clock: None  # leaves no timer
         for _ in range(3):
             talker.transport.write(b"x" * 16 * 2**20)
         reason = await talker.over

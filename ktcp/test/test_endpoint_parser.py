@@ -32,6 +32,7 @@ class KTCPServerParserTests(SynchronousTestCase):
         made: list[Any] = []
         self.patch(server, "KTCPServerEndpoint", lambda reactor, *args: made.append(args))
         serverFromString(MemoryReactorClock(), description)
+        arguments: tuple[int, str, SocketOptions]
         [arguments] = made
         return arguments
 

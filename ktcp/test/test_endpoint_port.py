@@ -74,7 +74,7 @@ class ShortageTests(SynchronousTestCase):
         """
         Give the reserved descriptor back.
         """
-        os.close(self.reserve._spare)  # type: ignore[arg-type]  # kept again by then
+        os.close(self.reserve._spare)  # kept again by then
 
     def connect(self) -> socket.socket:
         client = socket.create_connection(self.port.socket.getsockname())

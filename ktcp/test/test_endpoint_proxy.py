@@ -13,6 +13,7 @@ from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.endpoint.proxy import LONGEST_V1, BadHeader, Header, Trust, parse
+from ktcp.test.support import STEADY
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 FOUR = struct.pack("!4s4sHH", bytes([192, 0, 2, 1]), bytes([192, 0, 2, 2]), 1024, 80)
@@ -99,6 +100,7 @@ class ParseTests(SynchronousTestCase):
         for data in BAD:
             self.assertRaises(BadHeader, parse, data)
 
+    @STEADY
     @given(st.binary(max_size=300), st.sampled_from([b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE]))
     def test_anything(self, rest: bytes, start: bytes) -> None:
         """
@@ -120,6 +122,7 @@ class ParseTests(SynchronousTestCase):
                 self.assertEqual(part, whole)
                 return
 
+    @STEADY
     @given(st.ip_addresses(v=4), st.ip_addresses(v=4), st.integers(0, 65535), st.integers(0, 65535))
     def test_roundTrip(self, source: object, destination: object, a: int, b: int) -> None:
         """

@@ -64,11 +64,11 @@ class OpenListenerTests(SynchronousTestCase):
     L{openListener} makes the socket that was asked for.
     """
 
-    def open(self, *args: Any, **options: Any) -> socket.socket:
+    def open(self, port: int, interface: str, **options: Any) -> socket.socket:
         """
         Open a listener that is closed after the test.
         """
-        listener = openListener(*args, SocketOptions(**options))
+        listener = openListener(port, interface, SocketOptions(**options))
         self.addCleanup(listener.close)
         return listener
 

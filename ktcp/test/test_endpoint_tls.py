@@ -251,7 +251,7 @@ class ConnectionTests(TestCase):
         """
         for polite, expected in ((False, ConnectionLost), (True, ConnectionDone)):
             protocol = Watching()
-            port = await self.serve(Factory.forProtocol(lambda made=protocol: made))
+            port = await self.serve(Factory.forProtocol([protocol].pop))
 
             def talk(connection: SSL.Connection, polite: bool = polite) -> None:
                 connection.sendall(b"x")

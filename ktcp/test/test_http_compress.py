@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp import HTTPFactory, Request, Response
 from ktcp.http.compress import Compression
 from ktcp.http.errors import HTTPError
+from ktcp.test.folder import HOP, ThreadedClock
 from ktcp.test.test_http_codings import TEXT, decoded
-from ktcp.test.test_http_static import HOP, ThreadedClock
 from ktcp.testing import MemoryConnection, ReceivedResponse, parseResponses, request
 
 PAGE = {"Content-Type": "text/html; charset=utf-8"}
@@ -42,8 +42,8 @@ class CompressionTests(SynchronousTestCase):
             b"application/wasm",
         ):
             self.assertTrue(takes(kind), repr(kind))
-        for kind in (None, b"", b"text", b"image/png", b"video/mp4", b"application/zip", b"\xff"):
-            self.assertFalse(takes(kind), repr(kind))
+        for other in (None, b"", b"text", b"image/png", b"video/mp4", b"application/zip", b"\xff"):
+            self.assertFalse(takes(other), repr(other))
         self.assertFalse(takes(b"text/event-stream"))
         only = Compression(types=frozenset(("application/x-own",)))
         self.assertTrue(only.takes(b"application/x-own"))

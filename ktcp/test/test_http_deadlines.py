@@ -4,6 +4,8 @@ Tests for L{ktcp.http.deadlines}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,21 +19,21 @@ class Watched:
     @ivar expired: When, by the clock.
     """
 
-    def __init__(self, clock, wheel, seconds):
+    def __init__(self, clock: Clock, wheel: Wheel, seconds: float | None) -> None:
         self.clock = clock
         self.wheel = wheel
         self.seconds = seconds
         self.since = 0
-        self.expired = []
+        self.expired: list[float] = []
 
-    def use(self):
+    def use(self) -> None:
         self.since = self.wheel.now
         self.used = self.clock.seconds()
 
-    def due(self):
+    def due(self) -> Any:
         return None if self.seconds is None else self.wheel.after(self.since, self.seconds)
 
-    def expire(self):
+    def expire(self) -> None:
         self.expired.append(self.clock.seconds())
 
 
@@ -40,22 +42,22 @@ class WheelTests(SynchronousTestCase):
     One timer for all.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000.25)
         self.wheel = Wheel(self.clock)
 
-    def watched(self, seconds):
+    def watched(self, seconds: float | None) -> Any:
         watched = Watched(self.clock, self.wheel, seconds)
         self.wheel.watch(watched)
         watched.use()
         return watched
 
-    def run_(self, seconds, step=0.1):
+    def run_(self, seconds: float, step: float = 0.1) -> None:
         for _ in range(round(seconds / step)):
             self.clock.advance(step)
 
-    def test_expires(self):
+    def test_expires(self) -> None:
         """
         Whenever it is noted, a deadline is met within a second, and not before.
         """
@@ -68,7 +70,7 @@ class WheelTests(SynchronousTestCase):
             (at,) = watched.expired
             self.assertTrue(4.99 < at - watched.used < 6.11)
 
-    def test_use(self):
+    def test_use(self) -> None:
         """
         What is used in time lives on, with no timer made for it.
         """
@@ -81,7 +83,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(6)
         self.assertEqual(len(watched.expired), 1)
 
-    def test_sooner(self):
+    def test_sooner(self) -> None:
         """
         A deadline that becomes sooner is met, if the wheel is told.
         """
@@ -91,7 +93,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(3)
         self.assertEqual(len(watched.expired), 1)
 
-    def test_nothingDue(self):
+    def test_nothingDue(self) -> None:
         """
         What has nothing due is held, and may have something due later.
         """
@@ -104,7 +106,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(4)
         self.assertEqual(len(watched.expired), 1)
 
-    def test_forget(self):
+    def test_forget(self) -> None:
         """
         The timer ends with the last that is held.
         """
@@ -117,7 +119,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(10)
         self.assertEqual(first.expired + second.expired, [])
 
-    def test_endsWithTheLast(self):
+    def test_endsWithTheLast(self) -> None:
         """
         So it does when that expires; and begins anew.
         """
@@ -128,7 +130,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(3)
         self.assertEqual(len(again.expired), 1)
 
-    def test_busyReactor(self):
+    def test_busyReactor(self) -> None:
         """
         A reactor that was busy for long makes up for all of it.
         """
@@ -136,7 +138,7 @@ class WheelTests(SynchronousTestCase):
         self.clock.advance(10)
         self.assertEqual([len(each.expired) for each in watched], [1, 1, 1, 0])
 
-    def test_forgottenByAnother(self):
+    def test_forgottenByAnother(self) -> None:
         """
         One that expires may have another forgotten that is due with it.
         """
@@ -152,7 +154,7 @@ class WheelTests(SynchronousTestCase):
         self.run_(3)
         self.assertEqual(len(expired), 1)
 
-    def test_manyAtOnce(self):
+    def test_manyAtOnce(self) -> None:
         """
         Many that are due together go a few at a time, so that what comes
         meanwhile is served, and all within a second.
@@ -165,7 +167,7 @@ class WheelTests(SynchronousTestCase):
         self.assertEqual(order, [])
         turn = self.wheel._reap
 
-        def serve():
+        def serve() -> None:
             order.append("served")
             turn()
 
@@ -176,7 +178,7 @@ class WheelTests(SynchronousTestCase):
         self.assertLessEqual(longest, 10)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_forgottenWhileItWaits(self):
+    def test_forgottenWhileItWaits(self) -> None:
         """
         One whose time has come and whose connection is lost before it is its
         turn is left alone.

@@ -5,6 +5,7 @@ Tests for L{ktcp.http.factory}.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
@@ -176,7 +177,7 @@ class FactoryTests(SynchronousTestCase):
     What embedding applications set.
     """
 
-    def test_serverHeader(self):
+    def test_serverHeader(self) -> None:
         """
         The Server header is the embedder's, or none.
         """
@@ -186,7 +187,7 @@ class FactoryTests(SynchronousTestCase):
             [response] = parseResponses(connection.received, closed=False)
             self.assertEqual(response.headers.get("Server"), server)
 
-    def test_globalReactor(self):
+    def test_globalReactor(self) -> None:
         """
         Without a reactor the global one keeps the deadlines.
         """
@@ -195,13 +196,13 @@ class FactoryTests(SynchronousTestCase):
         connection.lose()
         self.assertTrue(connection.closed)
 
-    def test_limitsArePositive(self):
+    def test_limitsArePositive(self) -> None:
         """
         A limit of nothing is a mistake.
         """
         self.assertRaises(ValueError, Limits, head=0)
 
-    def test_oneTimer(self):
+    def test_oneTimer(self) -> None:
         """
         A thousand connections have one timer, and it ends with them.
         """
@@ -220,14 +221,14 @@ class CrowdTests(SynchronousTestCase):
     More connections than there may be.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.clock = Clock()
         self.addCleanup(lambda: self.assertEqual(self.clock.getDelayedCalls(), []))
 
-    def serve(self, **keywords):
+    def serve(self, **keywords: Any) -> Any:
         return HTTPFactory(reactor=self.clock, **keywords)
 
-    def test_refused(self):
+    def test_refused(self) -> None:
         """
         One too many is told to come again, once it has asked; when another has
         left there is room.
@@ -251,7 +252,7 @@ class CrowdTests(SynchronousTestCase):
             self.assertEqual(response.status, 200)
         third.lose()
 
-    def test_ofOneClient(self):
+    def test_ofOneClient(self) -> None:
         """
         One client has no more than its share.
         """
@@ -263,7 +264,7 @@ class CrowdTests(SynchronousTestCase):
         second.lose()
         first.lose()
 
-    def test_silent(self):
+    def test_silent(self) -> None:
         """
         One too many that never asks is closed soon.
         """
@@ -275,7 +276,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertFalse(first.closed)
         first.lose()
 
-    def test_unbounded(self):
+    def test_unbounded(self) -> None:
         """
         There may be no limit, for who counts elsewhere.
         """
@@ -286,7 +287,7 @@ class CrowdTests(SynchronousTestCase):
             self.assertIn(b" 200 ", connection.received)
             connection.lose()
 
-    def test_positive(self):
+    def test_positive(self) -> None:
         """
         A limit that lets nobody in is a mistake.
         """

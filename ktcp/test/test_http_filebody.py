@@ -59,7 +59,7 @@ class Sending(Reading):
         if isinstance(took, Exception):
             raise took
         self.received += os.pread(descriptor, min(count, took), offset)
-        return min(count, took)
+        return int(min(count, took))
 
 
 class FileBodyTests(SynchronousTestCase):
@@ -75,7 +75,7 @@ class FileBodyTests(SynchronousTestCase):
     def start(self, consumer: Reading, *pieces: Any) -> FileBody:
         self.file = OpenFile(os.open(self.path, os.O_RDONLY))
         body = FileBody(self.file, pieces or [Slice(0, len(CONTENT))], self.clock)
-        self.done = body.startProducing(consumer)  # type: ignore[arg-type]  # all it needs
+        self.done = body.startProducing(consumer)
         return body
 
     def assertClosed(self) -> None:
@@ -150,7 +150,7 @@ class FileBodyTests(SynchronousTestCase):
             self.file = OpenFile(os.open(self.path, os.O_RDONLY))
             body = FileBody(self.file, [b"x", Slice(0, 10)], self.clock)
             consumer.onWrite = body.stopProducing
-            body.startProducing(consumer)  # type: ignore[arg-type]  # all it needs
+            body.startProducing(consumer)
             self.assertEqual(consumer.received, b"x")
             self.assertClosed()
 

@@ -18,6 +18,7 @@ from ktcp.endpoint.proxy import Trust
 from ktcp.http.accesslog import AccessLog
 from ktcp.http.forwarded import Forwarding, Hop, addressOf
 from ktcp.http.headers import Headers
+from ktcp.test.support import STEADY
 from ktcp.testing import MemoryConnection
 
 PROXIES = Trust([ip_network("10.0.0.0/8")])
@@ -93,6 +94,7 @@ class XForwardedTests(SynchronousTestCase):
         self.assertEqual(read("forwarded", ("x-forwarded-for", "192.0.2.1")), Hop())
         self.assertRaises(ValueError, Forwarding, PROXIES, "x-real-ip")
 
+    @STEADY
     @given(NOISE, ADDRESSES, st.integers(0, 3))
     def test_forged(self, noise: str, address: object, proxies: int) -> None:
         """
@@ -122,6 +124,7 @@ class ForwardedTests(SynchronousTestCase):
         ):
             self.assertEqual(read("forwarded", ("forwarded", value)), expected, value)
 
+    @STEADY
     @given(NOISE, ADDRESSES, st.integers(0, 3))
     def test_forged(self, noise: str, address: object, proxies: int) -> None:
         """
@@ -130,6 +133,7 @@ class ForwardedTests(SynchronousTestCase):
         seen = [noise, f'for="[{address}]"', *("for=10.0.0.1" for _ in range(proxies))]
         self.assertEqual(read("forwarded", ("forwarded", ", ".join(seen))).client, str(address))
 
+    @STEADY
     @given(NOISE)
     def test_noise(self, noise: str) -> None:
         """

@@ -5,6 +5,7 @@ Tests for L{ktcp.http.limits}.
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, asdict, fields, replace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -57,7 +58,7 @@ class LimitsTests(SynchronousTestCase):
         """
         An option takes what its limit can be.
         """
-        checks = {each.name: each.check for each in PARAMETERS}
+        checks: Any = {each.name: each.check for each in PARAMETERS}
         self.assertEqual(2.5, checks["limit-idle"]("2.5"))
         self.assertEqual(300, checks["limit-head"]("300"))
         for name, text in (
@@ -76,7 +77,7 @@ class LimitsTests(SynchronousTestCase):
         Connections share limits, so nobody changes them.
         """
         with self.assertRaises(FrozenInstanceError):
-            Limits().head = 1
+            Limits().head = 1  # type: ignore[misc]  # that it cannot be set
 
     def test_positive(self) -> None:
         """

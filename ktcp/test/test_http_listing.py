@@ -73,7 +73,7 @@ class RenderTests(SynchronousTestCase):
     What is on the page.
     """
 
-    def html(self, path: bytes, *entries: Listed, order: Order = Order()) -> str:  # noqa: B008  # frozen
+    def html(self, path: bytes, *entries: Listed, order: Order = Order()) -> str:  # noqa: B008  # it cannot change
         return "".join(asHTML(path, list(entries), order))
 
     def test_escaped(self) -> None:

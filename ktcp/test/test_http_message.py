@@ -64,8 +64,8 @@ class ResponseTests(SynchronousTestCase):
                 Begin.
                 """
 
-        for body in (stream(), Producer()):
-            self.assertIs(body, Response(200, body).body)
+        for streamed in (stream(), Producer()):
+            self.assertIs(streamed, Response(200, streamed).body)
 
     def test_splitting(self) -> None:
         """

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from ktcp.http.errors import HTTPError
 from ktcp.http.paths import NotHere, Root, namesOf, refusal
 from ktcp.http.targets import splitTarget
+from ktcp.test.support import opened
 
 
 class NamesTests(SynchronousTestCase):
@@ -96,7 +97,7 @@ class RootTests(SynchronousTestCase):
         os.mkfifo(self.inside / "fifo")
 
     def open(self, *names: bytes, hidden: bool = False, followSymlinks: bool = False) -> bytes:
-        before = os.listdir("/proc/self/fd")
+        before = opened()
         root = Root(str(self.inside), hidden=hidden, followSymlinks=followSymlinks)
         try:
             descriptor, status = root.open(names)
@@ -107,7 +108,7 @@ class RootTests(SynchronousTestCase):
             self.assertEqual(status.st_size, len(data))
             return data
         finally:
-            self.assertEqual(os.listdir("/proc/self/fd"), before)
+            self.assertEqual(opened() - before, set())
 
     def test_inside(self) -> None:
         """

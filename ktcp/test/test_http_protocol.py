@@ -6,7 +6,9 @@ Tests for L{ktcp.http.protocol}: connections in memory, with the real framing.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import SimpleNamespace
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionLost
@@ -14,9 +16,10 @@ from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.python.failure import Failure
 from zope.interface.verify import verifyObject
 
-from ktcp import Response
+from ktcp import Request, Response
 from ktcp.http.errors import HTTPError
 from ktcp.http.message import Standing
+from ktcp.http.protocol import Handler
 from ktcp.test.serving import Harness, Oops
 from ktcp.testing import request
 
@@ -26,7 +29,7 @@ class HelloTests(Harness):
     Without a handler it answers as khttpd does.
     """
 
-    def test_interfaces(self):
+    def test_interfaces(self) -> None:
         """
         Transports may half-close it and press back on it.
         """
@@ -34,7 +37,7 @@ class HelloTests(Harness):
         verifyObject(IHalfCloseableProtocol, protocol)
         verifyObject(IPushProducer, protocol)
 
-    def test_get(self):
+    def test_get(self) -> None:
         """
         Any URL greets, with the headers a client relies on.
         """
@@ -46,7 +49,7 @@ class HelloTests(Harness):
         self.assertEqual(response.headers.get("Content-Length"), b"12")
         self.assertTrue(response.headers.get("Date").endswith(b" GMT"))
 
-    def test_head(self):
+    def test_head(self) -> None:
         """
         HEAD gets the same head and no body.
         """
@@ -60,7 +63,7 @@ class HelloTests(Harness):
             [pair for pair in get.headers if pair[0] != b"date"],
         )
 
-    def test_otherMethods(self):
+    def test_otherMethods(self) -> None:
         """
         A method other than GET and HEAD is not implemented; the connection
         lives on.
@@ -69,7 +72,7 @@ class HelloTests(Harness):
             self.serve().send(request(method=method) + request())
             self.assertEqual(self.statuses(), [501, 200], method)
 
-    def test_splitAnywhere(self):
+    def test_splitAnywhere(self) -> None:
         """
         Where the network splits a request does not matter.
         """
@@ -80,13 +83,13 @@ class HelloTests(Harness):
             self.connection.send(data[at:])
             self.assertEqual(self.onlyResponse().status, 200)
 
-    def test_oneWriteForPipelined(self):
+    def test_oneWriteForPipelined(self) -> None:
         """
         Answers to requests that came together leave in one write, in order.
         """
         targets = []
         self.serve(lambda request: Response(200, targets.append(request.target) or request.target))
-        writes = []
+        writes: list[bytes] = []
         write = self.connection.transport.write
         self.connection.transport.write = lambda data: (writes.append(data), write(data))
         self.connection.send(b"".join(request(b"/%d" % n) for n in range(16)))
@@ -94,7 +97,7 @@ class HelloTests(Harness):
         self.assertEqual(targets, [b"/%d" % n for n in range(16)])
         self.assertEqual([response.body for response in self.responses()], targets)
 
-    def test_manyAnswersAreNotGathered(self):
+    def test_manyAnswersAreNotGathered(self) -> None:
         """
         Pipelined requests for large answers do not pile these up.
         """
@@ -104,7 +107,7 @@ class HelloTests(Harness):
         )
         for handler in handlers:
             self.serve(handler, batch=5000)
-            writes = []
+            writes: list[bytes] = []
             self.connection.transport.write = writes.append
             self.connection.send(request() * 20)
             self.assertGreater(len(writes), 2)
@@ -116,12 +119,12 @@ class PersistenceTests(Harness):
     Which connections live on.
     """
 
-    def lives(self, data):
+    def lives(self, data: bytes) -> bool:
         self.serve().send(data)
         self.assertEqual(self.statuses(), [200])
         return not self.connection.closed
 
-    def test_versions(self):
+    def test_versions(self) -> None:
         """
         HTTP/1.1 lives on unless asked to close, HTTP/1.0 closes unless asked to
         live on.
@@ -134,7 +137,7 @@ class PersistenceTests(Harness):
         self.assertTrue(self.lives(request(version=b"1.0", headers=keep)))
         self.assertFalse(self.lives(request(version=b"1.0", headers=close)))
 
-    def test_persistenceIsPromised(self):
+    def test_persistenceIsPromised(self) -> None:
         """
         An HTTP/1.0 client that asked to live on is told that it may (ab -k
         counts these).
@@ -142,7 +145,7 @@ class PersistenceTests(Harness):
         self.serve().send(request(version=b"1.0", headers={"Connection": "Keep-Alive"}))
         self.assertEqual(self.onlyResponse().headers.get("Connection"), b"keep-alive")
 
-    def test_khttpdKeepAliveMisspelt(self):
+    def test_khttpdKeepAliveMisspelt(self) -> None:
         """
         khttpd answered C{Connection: KeepAlive}, which is no such token.
         """
@@ -151,7 +154,7 @@ class PersistenceTests(Harness):
                 self.serve().send(request(version=version, headers=headers))
                 self.assertNotIn(b"keepalive", self.connection.received.lower())
 
-    def test_bytesAfterTheLastRequest(self):
+    def test_bytesAfterTheLastRequest(self) -> None:
         """
         What follows a request that closes is dropped; its answer stands.
         """
@@ -159,7 +162,7 @@ class PersistenceTests(Harness):
         self.assertEqual(self.statuses(), [200])
         self.assertTrue(self.connection.closed)
 
-    def test_handlerCloses(self):
+    def test_handlerCloses(self) -> None:
         """
         A handler may end the connection.
         """
@@ -168,7 +171,7 @@ class PersistenceTests(Harness):
         self.assertEqual(self.statuses(), [200])
         self.assertTrue(self.connection.closed)
 
-    def test_finBetweenRequests(self):
+    def test_finBetweenRequests(self) -> None:
         """
         A client that closes between requests is closed, nothing said.
         """
@@ -177,7 +180,7 @@ class PersistenceTests(Harness):
         self.assertEqual(self.statuses(), [200])
         self.assertTrue(self.connection.closed)
 
-    def test_finAfterRequests(self):
+    def test_finAfterRequests(self) -> None:
         """
         nc -N sends its requests and FIN; each is answered.
         """
@@ -188,7 +191,7 @@ class PersistenceTests(Harness):
         self.assertEqual([r.body for r in self.responses()], [b"/1", b"/2"])
         self.assertTrue(self.connection.closed)
 
-    def test_finInHead(self):
+    def test_finInHead(self) -> None:
         """
         A client that closes in the middle of a head is told, once.
         """
@@ -203,7 +206,7 @@ class RefusalTests(Harness):
     What is no request is answered once, and the connection ends.
     """
 
-    def test_khttpdNoAnswerToAParseError(self):
+    def test_khttpdNoAnswerToAParseError(self) -> None:
         """
         khttpd dropped what its parser refused without a word.
         """
@@ -214,7 +217,7 @@ class RefusalTests(Harness):
         self.assertTrue(response.body)
         self.assertFinished()
 
-    def test_khttpdStaleBytes(self):
+    def test_khttpdStaleBytes(self) -> None:
         """
         khttpd parsed what the previous request had left in its buffer.
         """
@@ -223,7 +226,7 @@ class RefusalTests(Harness):
         self.connection.send(request("/x"))
         self.assertEqual(self.responses()[1].body, b"/x")
 
-    def test_khttpdLongURL(self):
+    def test_khttpdLongURL(self) -> None:
         """
         khttpd had room for 128 bytes of URL.
         """
@@ -231,7 +234,7 @@ class RefusalTests(Harness):
         self.serve(lambda request: Response(200, request.target)).send(request(target))
         self.assertEqual(self.onlyResponse().body, target)
 
-    def test_khttpdBodyLongerThanContentLength(self):
+    def test_khttpdBodyLongerThanContentLength(self) -> None:
         """
         khttpd announced fewer bytes than it sent.
         """
@@ -240,7 +243,7 @@ class RefusalTests(Harness):
         self.assertEqual(first.headers.get("Content-Length"), b"%d" % len(first.body))
         self.assertEqual(second.body, b"Hello World!")
 
-    def test_answeredOnce(self):
+    def test_answeredOnce(self) -> None:
         """
         Whatever comes after the refusal is dropped.
         """
@@ -248,14 +251,14 @@ class RefusalTests(Harness):
         self.assertEqual(self.statuses(), [400])
         self.assertFinished()
 
-    def test_requestsBeforeAreAnswered(self):
+    def test_requestsBeforeAreAnswered(self) -> None:
         """
         Good requests before the bad one have their answers first.
         """
         self.serve().send(request() * 2 + b"\x16\x03\x01\r\n\r\n" + request())
         self.assertEqual(self.statuses(), [200, 200, 400])
 
-    def test_lingers(self):
+    def test_lingers(self) -> None:
         """
         The answer is not reset away: the server sends FIN, and drops what the
         client still sends, for a bounded time.
@@ -269,7 +272,7 @@ class RefusalTests(Harness):
         self.assertTrue(self.connection.closed)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_lingeringEndsWithFin(self):
+    def test_lingeringEndsWithFin(self) -> None:
         """
         A client that closes as well is not waited for.
         """
@@ -277,7 +280,7 @@ class RefusalTests(Harness):
         self.assertFalse(self.connection.closed)
         self.assertFinished()
 
-    def test_goneWhileLingering(self):
+    def test_goneWhileLingering(self) -> None:
         """
         The timer does not outlive the connection.
         """
@@ -291,13 +294,13 @@ class HandlerTests(Harness):
     What handlers may be, and how they fail.
     """
 
-    def test_deferred(self):
+    def test_deferred(self) -> None:
         """
         A handler may answer later; requests behind it wait for their turn.
         """
-        waiting = []
+        waiting: list[Deferred[Response]] = []
 
-        def handler(request):
+        def handler(request: Request) -> Any:
             waiting.append(Deferred())
             return waiting[-1]
 
@@ -308,7 +311,7 @@ class HandlerTests(Harness):
         waiting[1].callback(Response(200, b"second"))
         self.assertEqual([r.body for r in self.responses()], [b"first", b"second"])
 
-    def test_firedDeferred(self):
+    def test_firedDeferred(self) -> None:
         """
         A Deferred that has fired already is an answer at once.
         """
@@ -316,31 +319,31 @@ class HandlerTests(Harness):
         self.connection.send(request("/1") + request("/2"))
         self.assertEqual([r.body for r in self.responses()], [b"/1", b"/2"])
 
-    def test_manyFiredDeferreds(self):
+    def test_manyFiredDeferreds(self) -> None:
         """
         A thousand pipelined requests do not recurse.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             return Response(204)
 
         self.serve(handler, readAhead=1 << 20).send(request() * 2000)
         self.assertEqual(len(self.responses()), 2000)
 
-    def test_coroutine(self):
+    def test_coroutine(self) -> None:
         """
         A handler may be a coroutine function that awaits Deferreds.
         """
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             return Response(200, await waiting)
 
         self.serve(handler).send(request())
         waiting.callback(b"awaited")
         self.assertEqual(self.onlyResponse().body, b"awaited")
 
-    def test_subclass(self):
+    def test_subclass(self) -> None:
         """
         A Response may be of a subclass.
         """
@@ -351,14 +354,14 @@ class HandlerTests(Harness):
         self.serve(lambda request: Special(200, b"special")).send(request())
         self.assertEqual(self.onlyResponse().body, b"special")
 
-    def test_peer(self):
+    def test_peer(self) -> None:
         """
         The handler learns whom it serves.
         """
         self.serve(lambda request: Response(200, request.peer.host.encode())).send(request())
         self.assertEqual(self.onlyResponse().body, b"192.0.2.1")
 
-    def fails(self, handler, kind=Oops):
+    def fails(self, handler: Handler, kind: type[Exception] = Oops) -> None:
         self.serve(handler).send(request("/fails"))
         response = self.onlyResponse()
         self.assertEqual(response.status, 500)
@@ -366,13 +369,13 @@ class HandlerTests(Harness):
         self.assertEqual(len(self.logged(kind)), 1)
         self.assertFalse(self.connection.closed)
 
-    def test_raises(self):
+    def test_raises(self) -> None:
         """
         A handler that raises gets its client a 500 that tells nothing, one
         failure is logged, and the connection goes on.
         """
 
-        def handler(request):
+        def handler(request: Request) -> Any:
             raise Oops("secret")
 
         self.fails(handler)
@@ -380,76 +383,76 @@ class HandlerTests(Harness):
         self.assertEqual(self.statuses(), [500, 500])
         self.assertEqual(len(self.logged(Oops)), 1)
 
-    def test_coroutineRaises(self):
+    def test_coroutineRaises(self) -> None:
         """
         So does a coroutine that raises.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Any:
             raise Oops("secret")
 
         self.fails(handler)
 
-    def test_deferredFails(self):
+    def test_deferredFails(self) -> None:
         """
         So does a Deferred that fails, also later.
         """
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
         self.serve(lambda request: waiting).send(request())
         waiting.errback(Oops("secret"))
         self.assertEqual(self.statuses(), [500])
         self.assertEqual(len(self.logged(Oops)), 1)
 
-    def test_noResponse(self):
+    def test_noResponse(self) -> None:
         """
         So does a handler that gives something else than a Response.
         """
         self.fails(lambda request: None, TypeError)
         self.fails(lambda request: succeed("text"), TypeError)
 
-    def test_falseContentLength(self):
+    def test_falseContentLength(self) -> None:
         """
         An answer whose Content-Length is a lie is not sent.
         """
         self.fails(lambda request: Response(200, b"", {"Content-Length": "5"}), ValueError)
 
-    def test_splittingRaisesAtTheCall(self):
+    def test_splittingRaisesAtTheCall(self) -> None:
         """
         A header that would split fails in the handler, not on the wire.
         """
         self.fails(lambda request: Response(200, b"", {"X": "secret\r\nY: z"}), ValueError)
 
-    def test_HTTPError(self):
+    def test_HTTPError(self) -> None:
         """
         A handler may raise its answer; that is no failure to be logged.
         """
 
-        def handler(request):
+        def handler(request: Request) -> Any:
             raise HTTPError(404, "No such thing.")
 
         self.serve(handler).send(request() * 2)
         self.assertEqual(self.statuses(), [404, 404])
         self.assertEqual(self.responses()[0].body, b"404 Not Found: No such thing.\n")
 
-    def test_cancelledWhenTheClientIsGone(self):
+    def test_cancelledWhenTheClientIsGone(self) -> None:
         """
         A Deferred is cancelled when the connection is lost; nothing is logged.
         """
-        cancelled = []
-        waiting = Deferred(cancelled.append)
+        cancelled: list[Any] = []
+        waiting: Deferred[Any] = Deferred(cancelled.append)
         self.serve(lambda request: waiting).send(request())
         self.connection.lose(Failure(ConnectionLost()))
         self.assertEqual(cancelled, [waiting])
         self.assertEqual(self.connection.received, b"")
 
-    def test_coroutineCancelledWhenTheClientLeaves(self):
+    def test_coroutineCancelledWhenTheClientLeaves(self) -> None:
         """
         A coroutine is cancelled when the client closes its side, for a client
         that has left looks just so.
         """
         seen = []
 
-        async def handler(request):
+        async def handler(request: Request) -> Any:
             try:
                 await Deferred()
             except CancelledError as error:
@@ -462,28 +465,28 @@ class HandlerTests(Harness):
         self.assertTrue(self.connection.closed)
         self.assertEqual(self.connection.received, b"")
 
-    def test_lostByTheHandler(self):
+    def test_lostByTheHandler(self) -> None:
         """
         A handler may lose the connection; nothing is sent after that.
         """
 
-        def handler(request):
+        def handler(request: Request) -> Response:
             self.connection.lose()
             return Response(200)
 
         self.serve(handler).send(request())
         self.assertEqual(self.connection.received, b"")
 
-    def test_answersAfterTheClientIsGone(self):
+    def test_answersAfterTheClientIsGone(self) -> None:
         """
         A handler that does not care to be cancelled is not heard any more; one
         that fails is still logged.
         """
-        first = Deferred(lambda d: d.callback(Response(200)))
+        first: Deferred[Any] = Deferred(lambda d: d.callback(Response(200)))
         self.serve(lambda request: first).send(request())
         self.connection.lose()
         self.assertEqual(self.connection.received, b"")
-        second = Deferred(lambda d: d.errback(Oops()))
+        second: Deferred[Any] = Deferred(lambda d: d.errback(Oops()))
         self.serve(lambda request: second).send(request())
         self.connection.lose()
         self.assertEqual(len(self.logged(Oops)), 1)
@@ -494,13 +497,13 @@ class SlowClientTests(Harness):
     A client that sends requests and does not read answers.
     """
 
-    def test_noMoreIsTaken(self):
+    def test_noMoreIsTaken(self) -> None:
         """
         While the transport is full nothing is read and nothing handled.
         """
         handled = []
 
-        def handler(request):
+        def handler(request: Request) -> Response:
             handled.append(request.target)
             return Response(200)
 
@@ -513,11 +516,11 @@ class SlowClientTests(Harness):
         self.assertEqual(len(handled), 3)
         self.assertEqual(self.connection.transport.producerState, "producing")
 
-    def test_readAheadIsBounded(self):
+    def test_readAheadIsBounded(self) -> None:
         """
         Requests behind one that is not answered yet are not read beyond a bound.
         """
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
         answers = iter([waiting])
         self.serve(lambda request: next(answers, Response(200)), readAhead=1000)
         self.connection.send(request())
@@ -532,7 +535,7 @@ class RequestsTests(Harness):
     A connection has so many requests.
     """
 
-    def test_last(self):
+    def test_last(self) -> None:
         """
         The answer to the last one says so; what follows is dropped, and not by a
         reset, which could take the answer with it.
@@ -550,7 +553,7 @@ class RequestsTests(Harness):
         self.assertEqual(self.statuses(), [200, 200, 200])
         self.assertFinished()
 
-    def test_pipelined(self):
+    def test_pipelined(self) -> None:
         """
         Also among requests that came in one piece.
         """
@@ -558,15 +561,15 @@ class RequestsTests(Harness):
         self.assertEqual(self.statuses(), [200, 200, 200])
         self.assertFinished()
 
-    def test_otherAnswers(self):
+    def test_otherAnswers(self) -> None:
         """
         Those to requests with a body, that come late or that stream count too.
         """
 
-        async def stream():
+        async def stream() -> AsyncIterator[bytes]:
             yield b"c"
 
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
         answers = iter([Response(200, b"a"), waiting, Response(200, stream())])
         self.serve(lambda request: next(answers), requests=3)
         self.connection.send(request(method=b"POST", body=b"x") + request() * 4)
@@ -576,12 +579,12 @@ class RequestsTests(Harness):
         self.assertEqual(responses[2].headers.get(b"connection"), b"close")
         self.assertFinished()
 
-    def test_lastHasABody(self):
+    def test_lastHasABody(self) -> None:
         """
         The last may have a body: it is read, and the connection closes.
         """
 
-        async def echo(request):
+        async def echo(request: Request) -> Response:
             return Response(200, await request.body.read())
 
         self.serve(echo, requests=1)
@@ -591,7 +594,7 @@ class RequestsTests(Harness):
         self.assertEqual(response.headers.get(b"connection"), b"close")
         self.assertFinished()
 
-    def test_standing(self):
+    def test_standing(self) -> None:
         """
         Answers that stand, and are sent over again, count as any.
         """
@@ -605,7 +608,7 @@ class RequestsTests(Harness):
         self.assertEqual(closing, [None] * 4 + [b"close"])
         self.assertFinished()
 
-    def test_lingersBriefly(self):
+    def test_lingersBriefly(self) -> None:
         """
         A client that does not close is closed.
         """
@@ -620,7 +623,7 @@ class ReadAheadTests(Harness):
     What is read ahead may be less than what other limits allow for.
     """
 
-    def test_head(self):
+    def test_head(self) -> None:
         """
         A head beyond it is taken all the same.
         """
@@ -631,11 +634,11 @@ class ReadAheadTests(Harness):
             self.connection.send(data[at : at + 7])
         self.assertEqual(self.statuses(), [200])
 
-    def test_headBehindASlowAnswer(self):
+    def test_headBehindASlowAnswer(self) -> None:
         """
         One that waited for an answer is taken up again.
         """
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
         answers = iter([waiting])
         self.serve(lambda request: next(answers, Response(200)), readAhead=10)
         self.connection.send(request())
@@ -647,7 +650,7 @@ class ReadAheadTests(Harness):
         self.connection.send(data[50:])
         self.assertEqual(self.statuses(), [200, 200])
 
-    def test_unreadChunks(self):
+    def test_unreadChunks(self) -> None:
         """
         A chunk line beyond it is taken from a body that nobody reads.
         """

@@ -4,9 +4,11 @@ Tests for L{ktcp.http.protocol}: bodies of requests.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 
-from ktcp import Response
+from ktcp import Request, Response
 from ktcp.http.errors import BodyTooLarge, HTTPError
 from ktcp.test.serving import Harness
 from ktcp.testing import MemoryConnection, request
@@ -18,10 +20,10 @@ class RequestBodyTests(Harness):
     """
 
     @staticmethod
-    async def echo(request):
+    async def echo(request: Request) -> Response:
         return Response(200, await request.body.read())
 
-    def test_read(self):
+    def test_read(self) -> None:
         """
         The whole body, by length or chunked, in one piece or byte by byte.
         """
@@ -35,7 +37,7 @@ class RequestBodyTests(Harness):
                 send(self.serve(self.echo), data * 3)
                 self.assertEqual([r.body for r in self.responses()], [b"abcde"] * 3)
 
-    def test_deferredStyle(self):
+    def test_deferredStyle(self) -> None:
         """
         A body is read without coroutines just as well.
         """
@@ -43,23 +45,23 @@ class RequestBodyTests(Harness):
         self.connection.send(request(method="POST", body=b"abc"))
         self.assertEqual(self.onlyResponse().body, b"abc")
 
-    def test_noBody(self):
+    def test_noBody(self) -> None:
         """
         Reading the body of a request without one gives nothing, twice.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             return Response(200, b"%d" % len(await request.body.read() + await request.body.read()))
 
         self.serve(handler).send(request() * 2)
         self.assertEqual([r.body for r in self.responses()], [b"0", b"0"])
 
-    def test_trailers(self):
+    def test_trailers(self) -> None:
         """
         Trailers are there once the body was read.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             await request.body.read()
             return Response(200, request.body.trailers.get("Checksum"))
 
@@ -72,7 +74,7 @@ class RequestBodyTests(Harness):
         )
         self.assertEqual(self.onlyResponse().body, b"97")
 
-    def test_tooLarge(self):
+    def test_tooLarge(self) -> None:
         """
         A body over the bound is 413, for a declared length before it comes.
         """
@@ -84,7 +86,7 @@ class RequestBodyTests(Harness):
             self.connection.send(request(method="POST", headers=headers) + sent)
             self.assertEqual(self.statuses(), [413])
 
-    def test_tooLargeIsTold(self):
+    def test_tooLargeIsTold(self) -> None:
         """
         The answer to a body that will not be read says that the connection
         ends, and the connection does.
@@ -94,12 +96,12 @@ class RequestBodyTests(Harness):
         self.assertEqual(self.onlyResponse().headers.get("Connection"), b"close")
         self.assertFinished()
 
-    def test_handlersOwnBound(self):
+    def test_handlersOwnBound(self) -> None:
         """
         A handler may take more or less than the default.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             try:
                 return Response(200, await request.body.read(3))
             except BodyTooLarge as error:
@@ -109,13 +111,13 @@ class RequestBodyTests(Harness):
             self.serve(handler).send(request(method="POST", body=body))
         self.assertEqual(self.onlyResponse().body, b"limit 3")
 
-    def test_stream(self):
+    def test_stream(self) -> None:
         """
         A body can be read as it comes.
         """
         chunks = []
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             async for chunk in request.body:
                 chunks.append(chunk)
             return Response(200)
@@ -126,15 +128,15 @@ class RequestBodyTests(Harness):
             self.assertEqual(chunks[-1], chunk)
         self.assertEqual(self.statuses(), [200])
 
-    def test_backPressure(self):
+    def test_backPressure(self) -> None:
         """
         A body that is not read is not taken from the client beyond a bound, and
         is when the handler goes on.
         """
-        go = Deferred()
+        go: Deferred[None] = Deferred()
         sizes = []
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             await go
             async for chunk in request.body:
                 sizes.append(len(chunk))
@@ -151,14 +153,14 @@ class RequestBodyTests(Harness):
         self.connection.send(b"x" * 2000)
         self.assertEqual((sum(sizes), self.statuses()), (3000, [200]))
 
-    def test_unreadIsDiscarded(self):
+    def test_unreadIsDiscarded(self) -> None:
         """
         A small body that nobody read is dropped, and the next request served.
         """
         self.serve().send(request(method="POST", body=b"x" * 5000) + request())
         self.assertEqual(self.statuses(), [501, 200])
 
-    def test_unreadComesLater(self):
+    def test_unreadComesLater(self) -> None:
         """
         Also when it comes after the answer.
         """
@@ -168,7 +170,7 @@ class RequestBodyTests(Harness):
         self.connection.send(b"56789" + request())
         self.assertEqual(self.statuses(), [501, 200])
 
-    def test_unreadIsTooMuch(self):
+    def test_unreadIsTooMuch(self) -> None:
         """
         A large one ends the connection; the answer is not lost.
         """
@@ -182,13 +184,13 @@ class RequestBodyTests(Harness):
         self.assertEqual(self.statuses(), [501])
         self.assertFinished()
 
-    def test_continue(self):
+    def test_continue(self) -> None:
         """
         C{100 Continue} goes out when the handler reads, not before.
         """
-        go = Deferred()
+        go: Deferred[None] = Deferred()
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             await go
             return Response(200, await request.body.read())
 
@@ -201,7 +203,7 @@ class RequestBodyTests(Harness):
         self.assertEqual(self.onlyResponse().body, b"abc")
         self.assertFalse(self.connection.closed)
 
-    def test_refusedBeforeContinue(self):
+    def test_refusedBeforeContinue(self) -> None:
         """
         A refusal comes instead of C{100 Continue}, and ends the connection, for
         nobody can tell whether the body will come.
@@ -213,7 +215,7 @@ class RequestBodyTests(Harness):
         self.assertNotIn(b"100 Continue", self.connection.received)
         self.assertFinished()
 
-    def test_broken(self):
+    def test_broken(self) -> None:
         """
         A body whose chunks are broken is 400, once, and the end.
         """
@@ -224,12 +226,12 @@ class RequestBodyTests(Harness):
         self.assertEqual(self.statuses(), [400])
         self.assertFinished()
 
-    def test_brokenAndCaught(self):
+    def test_brokenAndCaught(self) -> None:
         """
         A handler may answer to that itself; the connection ends all the same.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             try:
                 return Response(200, await request.body.read())
             except HTTPError as error:
@@ -242,7 +244,7 @@ class RequestBodyTests(Harness):
         self.assertEqual([(r.status, r.body) for r in self.responses()], [(400, b"mine")])
         self.assertTrue(self.connection.closed)
 
-    def test_cutShort(self):
+    def test_cutShort(self) -> None:
         """
         A client that closes in the middle of a body is told so.
         """
@@ -252,13 +254,13 @@ class RequestBodyTests(Harness):
         self.assertEqual(self.statuses(), [400])
         self.assertTrue(self.connection.closed)
 
-    def test_goneWhileReading(self):
+    def test_goneWhileReading(self) -> None:
         """
         A handler that waits for more of a body is cancelled with the connection.
         """
         seen = []
 
-        async def handler(request):
+        async def handler(request: Request) -> Any:
             try:
                 await request.body.read()
             except CancelledError as error:
@@ -269,14 +271,14 @@ class RequestBodyTests(Harness):
         self.connection.lose()
         self.assertEqual(len(seen), 1)
 
-    def test_readAfterTheAnswer(self):
+    def test_readAfterTheAnswer(self) -> None:
         """
         A body that is asked for after the answer fails, rather than seem empty
         or eat the next request.
         """
         bodies = []
 
-        def handler(request):
+        def handler(request: Request) -> Response:
             bodies.append(request.body)
             return Response(200)
 
@@ -285,13 +287,13 @@ class RequestBodyTests(Harness):
         failure = self.failureResultOf(bodies[0].read())
         self.assertEqual(type(failure.value).__name__, "BodyAbandoned")
 
-    def test_readTwiceAtOnce(self):
+    def test_readTwiceAtOnce(self) -> None:
         """
         Two readers of one body are a mistake that is told.
         """
         reads = []
 
-        def handler(request):
+        def handler(request: Request) -> Any:
             reads.extend([request.body.read(), request.body.read()])
             return Deferred()
 

@@ -4,10 +4,12 @@ Tests for L{ktcp.http.protocol}: what is due when.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from ktcp import HTTPFactory, Response
+from ktcp import HTTPFactory, Request, Response
 from ktcp.http.limits import Limits
 from ktcp.test.serving import Harness, Producer
 from ktcp.testing import PEER, MemoryTransport, request
@@ -18,7 +20,7 @@ class DeadlineTests(Harness):
     Each time is bounded, met within a second, and not before.
     """
 
-    def expires(self, seconds):
+    def expires(self, seconds: float) -> None:
         """
         The connection ends after so many seconds.
         """
@@ -27,7 +29,7 @@ class DeadlineTests(Harness):
         self.pass_(1.2)
         self.assertFinished()
 
-    def test_silent(self):
+    def test_silent(self) -> None:
         """
         A client that never says anything is let go without a word.
         """
@@ -35,7 +37,7 @@ class DeadlineTests(Harness):
         self.expires(5)
         self.assertEqual(self.connection.received, b"")
 
-    def test_slowHead(self):
+    def test_slowHead(self) -> None:
         """
         A head that trickles is 408 in the end, however often a byte of it comes.
         """
@@ -48,7 +50,7 @@ class DeadlineTests(Harness):
         self.assertEqual(self.statuses(), [408])
         self.assertFinished()
 
-    def test_slowSecondHead(self):
+    def test_slowSecondHead(self) -> None:
         """
         Also on a connection that has been of use.
         """
@@ -56,7 +58,7 @@ class DeadlineTests(Harness):
         self.expires(5)
         self.assertEqual(self.statuses(), [200, 408])
 
-    def test_idle(self):
+    def test_idle(self) -> None:
         """
         A connection of no use is closed; each request makes it last longer.
         """
@@ -68,12 +70,12 @@ class DeadlineTests(Harness):
         self.expires(5)
         self.assertEqual(self.statuses(), [200] * 5)
 
-    def test_slowBody(self):
+    def test_slowBody(self) -> None:
         """
         A body that comes too slowly is 408; one that keeps up is not.
         """
 
-        async def handler(request):
+        async def handler(request: Request) -> Response:
             return Response(200, await request.body.read())
 
         head = request(method="POST", headers={"Content-Length": "10000"})
@@ -86,7 +88,7 @@ class DeadlineTests(Harness):
             self.pass_(1)
         self.assertEqual(self.statuses(), [200])
 
-    def test_slowUnreadBody(self):
+    def test_slowUnreadBody(self) -> None:
         """
         So is one that nobody reads.
         """
@@ -95,24 +97,24 @@ class DeadlineTests(Harness):
         self.expires(3)
         self.assertEqual(self.statuses(), [501])
 
-    def test_slowHandler(self):
+    def test_slowHandler(self) -> None:
         """
         A handler that does not answer is cancelled, its client has 503.
         """
-        cancelled = []
+        cancelled: list[Any] = []
         self.serve(lambda request: Deferred(cancelled.append), handlerTime=5)
         self.connection.send(request() * 2)
         self.expires(5)
         self.assertEqual(self.statuses(), [503])
         self.assertEqual(len(cancelled), 1)
 
-    def test_handlerAfterBody(self):
+    def test_handlerAfterBody(self) -> None:
         """
         The time for which a handler waits for the body is not its own.
         """
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
 
-        async def handler(request):
+        async def handler(request: Request) -> Any:
             await request.body.read()
             return await waiting
 
@@ -124,7 +126,7 @@ class DeadlineTests(Harness):
         waiting.callback(Response(200))
         self.assertEqual(self.statuses(), [200])
 
-    def test_stall(self):
+    def test_stall(self) -> None:
         """
         A client that does not read is reset.
         """
@@ -133,7 +135,7 @@ class DeadlineTests(Harness):
         self.expires(5)
         self.assertTrue(self.connection.transport.aborted)
 
-    def test_slowReader(self):
+    def test_slowReader(self) -> None:
         """
         One that reads a little now and then is not.
         """
@@ -144,14 +146,14 @@ class DeadlineTests(Harness):
             self.connection.transport.producer.resumeProducing()
         self.assertFalse(self.connection.closed)
 
-    def waits(self, count, transport=None):
+    def waits(self, count: int, transport: Any = None) -> None:
         """
         So much of what was sent was not taken, as Twisted's transports tell it.
         """
         transport = transport or self.connection.transport
         transport.dataBuffer, transport.offset, transport._tempDataLen = bytes(count), 0, 0
 
-    def takesSteadily(self, transport):
+    def takesSteadily(self, transport: Any) -> None:
         """
         A client that never takes all of a large answer, but some of it all the time,
         is not reset; when it takes no more, it is.
@@ -164,7 +166,7 @@ class DeadlineTests(Harness):
         self.pass_(11.2)
         self.assertTrue(transport.aborted)
 
-    def test_steadyReader(self):
+    def test_steadyReader(self) -> None:
         """
         It goes on.
         """
@@ -174,20 +176,21 @@ class DeadlineTests(Harness):
         transport.producer.pauseProducing()
         self.takesSteadily(transport)
 
-    def test_steadyReaderOfTheLast(self):
+    def test_steadyReaderOfTheLast(self) -> None:
         """
         It is the last answer of its connection.
         """
         self.clock = Clock()
         factory = HTTPFactory(limits=Limits(stall=5), reactor=self.clock)
-        protocol, transport = factory.buildProtocol(PEER), MemoryTransport()
+        protocol: Any = factory.buildProtocol(PEER)
+        transport: Any = MemoryTransport()
         protocol.makeConnection(transport)
         protocol.dataReceived(request(headers={"Connection": "close"}))
         self.assertTrue(transport.disconnecting)
         self.waits(1000, transport)
         self.takesSteadily(transport)
 
-    def test_growing(self):
+    def test_growing(self) -> None:
         """
         Whoever takes nothing while more is written for it is reset.
         """
@@ -199,7 +202,7 @@ class DeadlineTests(Harness):
         self.pass_(2.2)
         self.assertTrue(self.connection.transport.aborted)
 
-    def test_streaming(self):
+    def test_streaming(self) -> None:
         """
         A body that takes long has no deadline while its client reads.
         """

@@ -4,9 +4,13 @@ Tests for L{ktcp.http.streaming}, through connections in memory.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
 from twisted.internet.defer import Deferred, succeed
 
-from ktcp import Response
+from ktcp import Request, Response
 from ktcp.test.serving import Harness, Oops, Producer
 from ktcp.testing import request
 
@@ -17,11 +21,11 @@ class ResponseBodyTests(Harness):
     """
 
     @staticmethod
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         for chunk in (b"one", b"", b"two"):
             yield chunk
 
-    def test_iterable(self):
+    def test_iterable(self) -> None:
         """
         An asynchronous iterable is chunked for HTTP/1.1, and the connection
         lives on.
@@ -32,7 +36,7 @@ class ResponseBodyTests(Harness):
             self.assertEqual(response.headers.get("Transfer-Encoding"), b"chunked")
         self.assertFalse(self.connection.closed)
 
-    def test_iterableForHTTP10(self):
+    def test_iterableForHTTP10(self) -> None:
         """
         For HTTP/1.0 closing ends it, asked to live on or not.
         """
@@ -44,7 +48,7 @@ class ResponseBodyTests(Harness):
             self.assertIsNone(response.headers.get("Transfer-Encoding"))
             self.assertTrue(self.connection.closed)
 
-    def test_iterableOfKnownLength(self):
+    def test_iterableOfKnownLength(self) -> None:
         """
         With a Content-Length it goes out as it is.
         """
@@ -54,7 +58,7 @@ class ResponseBodyTests(Harness):
             self.assertEqual(response.body, b"onetwo")
             self.assertIsNone(response.headers.get("Transfer-Encoding"))
 
-    def test_head(self):
+    def test_head(self) -> None:
         """
         HEAD gets the head of a streamed answer, and its body is not begun.
         """
@@ -65,13 +69,13 @@ class ResponseBodyTests(Harness):
         self.assertEqual(producer.calls, [])
         self.assertFalse(self.connection.closed)
 
-    def test_trailers(self):
+    def test_trailers(self) -> None:
         """
         Trailers follow the chunks; a function is asked when the body has gone.
         """
         seen = []
 
-        async def body():
+        async def body() -> AsyncIterator[bytes]:
             for chunk in (b"a", b"b"):
                 seen.append(chunk)
                 yield chunk
@@ -84,13 +88,13 @@ class ResponseBodyTests(Harness):
         self.assertEqual(self.onlyResponse().trailers.get("X"), b"y")
         self.assertEqual(self.onlyResponse().body, b"abc")
 
-    def test_backPressure(self):
+    def test_backPressure(self) -> None:
         """
         An iterable is asked for no more than the client takes.
         """
         asked = []
 
-        async def body():
+        async def body() -> AsyncIterator[bytes]:
             for n in range(10):
                 asked.append(n)
                 yield b"x"
@@ -99,7 +103,7 @@ class ResponseBodyTests(Harness):
         transport = self.connection.transport
         write = transport.writeSequence
 
-        def full(data):
+        def full(data: bytes) -> None:
             write(data)
             if len(asked) == 3:
                 transport.producer.pauseProducing()
@@ -111,7 +115,7 @@ class ResponseBodyTests(Harness):
         self.assertEqual(asked, list(range(10)))
         self.assertEqual(self.onlyResponse().body, b"x" * 10)
 
-    def test_producer(self):
+    def test_producer(self) -> None:
         """
         An C{IBodyProducer} of known length needs no chunks, and hears of
         back-pressure.
@@ -129,7 +133,7 @@ class ResponseBodyTests(Harness):
         self.assertEqual(response.headers.get("Content-Length"), b"6")
         self.assertFalse(self.connection.closed)
 
-    def test_producerStops(self):
+    def test_producerStops(self) -> None:
         """
         A producer is stopped when the client is gone, and not heard any more.
         """
@@ -141,14 +145,14 @@ class ResponseBodyTests(Harness):
         producer.consumer.write(b"late")
         self.assertEqual(self.connection.received, before)
 
-    def test_generatorCloses(self):
+    def test_generatorCloses(self) -> None:
         """
         A generator's C{finally} runs when the client is gone, whether it waits
         for its own business or for the client.
         """
         ended = []
 
-        async def body(waiting):
+        async def body(waiting: Deferred[Any]) -> AsyncIterator[bytes]:
             try:
                 yield b"x"
                 await waiting
@@ -168,8 +172,8 @@ class ResponseBodyTests(Harness):
         self.connection.lose()
         self.assertEqual(ended, [True, True])
 
-    def failing(self, version, headers=None):
-        async def body():
+    def failing(self, version: bytes, headers: Any = None) -> Any:
+        async def body() -> AsyncIterator[bytes]:
             yield b"abc"
             raise Oops("secret")
 
@@ -179,7 +183,7 @@ class ResponseBodyTests(Harness):
         self.assertTrue(self.connection.closed)
         return self.onlyResponse()
 
-    def test_fails(self):
+    def test_fails(self) -> None:
         """
         A body that fails half-way is logged once and cut, so that the client
         can tell: by a missing last chunk or missing bytes, or by a reset where
@@ -191,25 +195,29 @@ class ResponseBodyTests(Harness):
         self.failing(b"1.0")
         self.assertTrue(self.connection.transport.aborted)
 
-    def test_lengthIsALie(self):
+    def promising(self, length: str, request: Request) -> Response:
+        """
+        Answer with a length that is to be seen through.
+        """
+        return Response(200, self.chunks(), {"Content-Length": length})
+
+    def test_lengthIsALie(self) -> None:
         """
         A body that is longer or shorter than its Content-Length is cut too.
         """
         for length in ("5", "7"):
-            self.serve(
-                lambda request, n=length: Response(200, self.chunks(), {"Content-Length": n})
-            )
+            self.serve(partial(self.promising, length))
             self.connection.send(request() * 2)
             self.assertFalse(self.onlyResponse().complete)
             self.assertTrue(self.connection.closed)
             self.assertEqual(len(self.flushLoggedErrors()), 1)
 
-    def test_startFails(self):
+    def test_startFails(self) -> None:
         """
         A producer that cannot start is cut as well.
         """
         producer = Producer()
-        producer.startProducing = lambda consumer: 1 / 0
+        producer.startProducing = lambda consumer: 1 / 0  # type: ignore[assignment]  # it fails
         self.serve(lambda request: Response(200, producer)).send(request())
         self.assertEqual(len(self.logged(ZeroDivisionError)), 1)
         self.assertTrue(self.connection.closed)

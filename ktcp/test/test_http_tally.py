@@ -2,13 +2,19 @@
 Tests for L{ktcp.http.tally}, through connections in memory.
 """
 
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from ktcp import HTTPFactory, Response
+from ktcp import HTTPFactory, Request, Response
 from ktcp.counters import Counters
 from ktcp.http.limits import Limits
+from ktcp.http.protocol import Handler
 from ktcp.testing import MemoryConnection, request
 
 
@@ -17,28 +23,30 @@ class HTTPTests(SynchronousTestCase):
     What an HTTP factory counts: each request once, however it ends.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.counters = Counters()
         self.clock = Clock()
 
-    def serve(self, handler=lambda request: Response(200, b"x"), **limits):
+    def serve(
+        self, handler: Handler = lambda request: Response(200, b"x"), **limits: Any
+    ) -> MemoryConnection:
         factory = HTTPFactory(
             handler, counters=self.counters, limits=Limits(**limits), reactor=self.clock
         )
         return MemoryConnection(factory)
 
-    def value(self, *names):
+    def value(self, *names: str) -> int:
         return self.counters.snapshot().value(*names)
 
-    def pass_(self, seconds):
+    def pass_(self, seconds: float) -> None:
         for _ in range(int(seconds * 10)):
             self.clock.advance(0.1)
 
-    def test_later(self):
+    def test_later(self) -> None:
         """
         A handler that answers later is timed.
         """
-        answer = Deferred()
+        answer: Deferred[Response] = Deferred()
         connection = self.serve(lambda request: answer)
         connection.send(request())
         self.assertEqual(self.value("requests"), 0)
@@ -49,13 +57,13 @@ class HTTPTests(SynchronousTestCase):
         self.assertEqual(snapshot.histogram("response_seconds").count, 1)
         connection.lose()
 
-    def test_streamed(self):
+    def test_streamed(self) -> None:
         """
         An answer that is cut short is counted, and has no time.
         """
         bodies = iter([b"", None])
 
-        async def body():
+        async def body() -> AsyncIterator[bytes]:
             yield b"a"
             if next(bodies) is None:
                 raise ZeroDivisionError
@@ -66,7 +74,7 @@ class HTTPTests(SynchronousTestCase):
         self.assertEqual(self.counters.snapshot().histogram("response_seconds").count, 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
-    def test_fails(self):
+    def test_fails(self) -> None:
         """
         A handler's failure is a 500.
         """
@@ -76,7 +84,7 @@ class HTTPTests(SynchronousTestCase):
         self.flushLoggedErrors(ZeroDivisionError)
         connection.lose()
 
-    def test_left(self):
+    def test_left(self) -> None:
         """
         A client that leaves before it is answered is counted as such, once.
         """
@@ -88,7 +96,7 @@ class HTTPTests(SynchronousTestCase):
         self.assertEqual(self.value("requests", "PUT", "none"), 2)
         self.assertEqual(self.value("requests"), 2)
 
-    def test_unread(self):
+    def test_unread(self) -> None:
         """
         What is no request has no method; why it was refused is counted.
         """
@@ -108,11 +116,11 @@ class HTTPTests(SynchronousTestCase):
         self.assertEqual(self.value("limits", "target"), 1)
         self.assertEqual(self.value("limits", "head"), 1)
 
-    def test_deadlines(self):
+    def test_deadlines(self) -> None:
         """
         Each deadline that passes is counted by the name of its limit.
         """
-        late = Deferred()
+        late: Deferred[Response] = Deferred()
         for data, kind in [
             (b"", "headTime"),
             (b"GET / HT", "headTime"),
@@ -134,12 +142,12 @@ class HTTPTests(SynchronousTestCase):
             connection.lose()
         self.assertEqual(self.value("requests", "GET", "5xx"), 1)
 
-    def test_body(self):
+    def test_body(self) -> None:
         """
         A body that is too large, or comes too slowly.
         """
 
-        async def read(request):
+        async def read(request: Request) -> Response:
             return Response(200, await request.body.read())
 
         connection = self.serve(read, body=10)
@@ -153,7 +161,7 @@ class HTTPTests(SynchronousTestCase):
         self.assertEqual(self.value("limits", "bodyRate"), 1)
         self.assertEqual(self.value("requests", "POST", "4xx"), 2)
 
-    def test_tooMany(self):
+    def test_tooMany(self) -> None:
         """
         A connection that is one too many, and one that has had its last request.
         """

@@ -120,7 +120,7 @@ class ListenerTests(ListeningLog, SynchronousTestCase):
         """
         listener = self.listener(Deferred())
         listener.startService()
-        self.successResultOf(listener.stopService())  # type: ignore[arg-type]  # a Deferred
+        self.successResultOf(listener.stopService())
         self.assertEqual(self.logged, [])
 
 

@@ -5,16 +5,16 @@ Tests for L{ktcp.load.buckets} and L{ktcp.load.histogram}.
 from __future__ import annotations
 
 from hdrh.histogram import HdrHistogram
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.buckets import BUCKETS, LONGEST_NS, add, bucketEnd, bucketOf, countsOf, percentile
 from ktcp.load.histogram import decoded, histogramOf
+from ktcp.test.support import STEADY, examples
 
 # A histogram of the library's takes milliseconds to make and to search.
-QUICK = settings(deadline=None, max_examples=50)
-FEW = settings(deadline=None, max_examples=10)
+FEW = examples(10)
 
 VALUES = st.integers(min_value=1, max_value=LONGEST_NS)
 
@@ -24,7 +24,7 @@ class BucketTests(SynchronousTestCase):
     Tests for counting by bucket: it is HDR's own way, to the bucket.
     """
 
-    @QUICK
+    @STEADY
     @given(VALUES)
     def test_asHDR(self, value: int) -> None:
         """
@@ -34,7 +34,7 @@ class BucketTests(SynchronousTestCase):
         self.assertEqual(bucketOf(value), hdr._counts_index_for(value))
         self.assertEqual(bucketEnd(bucketOf(value)), hdr.get_highest_equivalent_value(value))
 
-    @QUICK
+    @STEADY
     @given(VALUES)
     def test_threeDigits(self, value: int) -> None:
         """
@@ -57,6 +57,17 @@ class BucketTests(SynchronousTestCase):
         for name, percent in (("p50", 50.0), ("p99", 99.0), ("p99.9", 99.9)):
             self.assertEqual(made.percentiles[name], hdr.get_value_at_percentile(percent))
             self.assertEqual(percentile(countsOf(values), percent), made.percentiles[name])
+
+    def test_meanAndDeviation(self) -> None:
+        """
+        So are the mean and the deviation, which are not taken from the library.
+        """
+        values = [1, 2, 2047, 2048, 70_000, 70_000, 10**9, LONGEST_NS, 2 * LONGEST_NS]
+        hdr = HdrHistogram(1, LONGEST_NS, 3)
+        for value in values:
+            hdr.record_value(min(value, LONGEST_NS))
+        made = histogramOf(countsOf(values))
+        self.assertEqual((made.mean, made.stdev), (hdr.get_mean_value(), hdr.get_stddev()))
 
     def test_byHand(self) -> None:
         """

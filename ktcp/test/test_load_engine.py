@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
 from tempfile import mkdtemp
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.endpoints import UNIXServerEndpoint
@@ -137,7 +138,7 @@ class EngineTests(LoadTestCase):
                 seen.append(data)
                 self.transport.write(data)
 
-        factory = EchoFactory()
+        factory: Any = EchoFactory()
         factory.protocol = Seeing
         plan = Plan(connections=20, processes=2, seconds=None, size=64, rounds=3, keepAlive=False)
         job = Job("barrier", targetOfAddress(self.listen(factory)), plan, peerCloses=False)
@@ -158,7 +159,7 @@ class EngineTests(LoadTestCase):
             def dataReceived(self, data: bytes) -> None:
                 self.transport.write(data[:-1] + b"\x00")
 
-        factory = EchoFactory()
+        factory: Any = EchoFactory()
         factory.protocol = Wrong
         plan = Plan(connections=3, seconds=None, size=64, rounds=2, keepAlive=False)
         for address, kind in ((self.listen(factory), "body"), (await self.nobody(), "refused")):

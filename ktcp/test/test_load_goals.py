@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from ktcp.load.goals import BadCondition, condition, duration
 from ktcp.load.result import Counts
 from ktcp.test.loadresults import exampleResult
+from ktcp.test.support import STEADY
 
 RESULT = exampleResult(rate=1000, seconds=2)
 SLOWER = exampleResult(rate=900, seconds=2, p50Us=300)
@@ -156,7 +157,7 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(condition("A.p99 < C.p99").runs, {"A", "C"})
         self.assertEqual(condition("p99>5ms").runs, frozenset())
 
-    @settings(max_examples=60, deadline=None)
+    @STEADY
     @given(st.lists(st.sampled_from(WORDS + SIGNS), max_size=12).map("".join))
     def test_anyWords(self, text: str) -> None:
         """
@@ -169,7 +170,7 @@ class ConditionTests(SynchronousTestCase):
         else:
             self.assertIsInstance(found, bool)
 
-    @settings(max_examples=60, deadline=None)
+    @STEADY
     @given(st.text(max_size=30))
     def test_anyText(self, text: str) -> None:
         """
@@ -180,7 +181,7 @@ class ConditionTests(SynchronousTestCase):
         except BadCondition as error:
             self.assertTrue(str(error))
 
-    @settings(max_examples=60, deadline=None)
+    @STEADY
     @given(st.lists(st.integers(-99, 99), min_size=1, max_size=6), st.data())
     def test_arithmetic(self, numbers: list[int], data: st.DataObject) -> None:
         """

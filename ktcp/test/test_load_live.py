@@ -145,7 +145,7 @@ class PanelTests(SynchronousTestCase):
                 drawn.append(what)
 
         clock = Clock()
-        panel = live.Panel(Recorder(), clock.seconds)  # type: ignore[arg-type]  # all it needs
+        panel = live.Panel(Recorder(), clock.seconds)  # all it needs
         for _ in range(40):
             panel.tell(HALF)
             clock.advance(0.25)

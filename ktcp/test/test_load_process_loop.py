@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import os
 from hashlib import sha256
+from typing import Any
 
 from twisted.internet import reactor
 from twisted.internet.protocol import Protocol
@@ -202,7 +203,8 @@ class ClosedLoopTests(LoadTestCase):
             protocol.transport.write(OK.replace(b"OK\r\n", b"OK\r\nConnection: close\r\n"))
             protocol.transport.loseConnection()
 
-        frame = await self.load(self.work(self.listen(ScriptedFactory(answer)), 8))
+        # Of two connections one may be opened for a request that the other has taken by then.
+        frame = await self.load(self.work(self.listen(ScriptedFactory(answer)), 8, 1))
         self.assertEqual((frame.good, frame.errors, frame.connects), (8, {}, 8))
 
     async def test_pipeline(self) -> None:
@@ -234,7 +236,7 @@ class ClosedLoopTests(LoadTestCase):
                 seen.append(path)
                 self.transport.write(OK.replace(b"ok", path[1:]))
 
-        factory = ScriptedFactory(always(OK))
+        factory: Any = ScriptedFactory(always(OK))
         factory.protocol = Paths
         asked = [ring([b"GET /aa HTTP/1.1\r\n\r\n", b"GET /bb HTTP/1.1\r\n\r\n"])[0]]
         frame = await self.load(self.work(self.listen(factory), 10, 1, asked=asked))
@@ -274,7 +276,7 @@ class EchoTests(LoadTestCase):
             def dataReceived(self, data: bytes) -> None:
                 self.transport.write(data[:-1] + bytes([data[-1] ^ 1]))
 
-        factory = EchoFactory()
+        factory: Any = EchoFactory()
         factory.protocol = Wrong
         frame = await self.load(self.echoes(self.listen(factory), 64, requests=6))
         self.assertEqual((frame.good, frame.errors), (0, {"body": 6}))

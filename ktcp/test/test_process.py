@@ -136,13 +136,17 @@ class ProcessTests(TestCase):
         """
         A bad option is one line on stderr and status 1, and nothing else.
         """
-        for arguments, line in (
-            (["--port", "70000"], "--port 70000: must be a whole number from 0 to 65535"),
-            (["--backlogg=1"], "--backlogg: no such option; did you mean --backlog?"),
-            (["--no-http", "--echo=foo:1"], "--echo foo:1: not an endpoint ("),
-            (["--no-http", "--no-echo"], "nothing to serve; give at least one of --http"),
+        # Refused while options are read, in postOptions, and when the service is made.
+        misspelt = (["--backlogg=1"], "--backlogg: no such option; did you mean --backlog?")
+        nothing = (["--no-http", "--no-echo"], "nothing to serve; give at least one of --http")
+        noEndpoint = (["--no-http", "--echo=foo:1"], "--echo foo:1: not an endpoint (")
+        outside = (["--port", "70000"], "--port 70000: must be a whole number from 0 to 65535")
+        for command, mistakes in (
+            (TWISTD, (misspelt, nothing, noEndpoint, outside)),
+            (TWIST, (misspelt, noEndpoint)),
+            (DAEMON, (misspelt, noEndpoint)),
         ):
-            for command in (TWISTD, TWIST, DAEMON):
+            for arguments, line in mistakes:
                 child = spawn(self, [*command, *arguments])
                 said = await self.refused(child)
                 self.assertTrue(said.startswith(f"ktcp: {line}"), said)

@@ -93,7 +93,7 @@ class CertificatesTests(SynchronousTestCase):
         A server name that is none finds nothing, and breaks nothing.
         """
         for name in (None, b"", b"\xff\xff", b".", b"*."):
-            self.assertIsNone(contextOf(name, {"a.test": object()}))  # type: ignore[dict-item]  # any
+            self.assertIsNone(contextOf(name, {"a.test": object()}))  # type: ignore[dict-item]  # none is looked at
 
     def test_reread(self) -> None:
         """

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,7 +25,7 @@ def state(
     A change of state.
     """
     values = {"skaddr": sk, "oldstate": old, "newstate": new, "sport": sport, "dport": dport}
-    addresses = {"family": 2, "saddr": LO, "daddr": LO}
+    addresses: Any = {"family": 2, "saddr": LO, "daddr": LO}
     return Seen(0, 0, pid, context, "inet_sock_set_state", {**values, **addresses}, ())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import TestCase
@@ -22,9 +23,9 @@ class CaptureTests(TestCase):
     """
 
     timeout = 60
-    setUp = test_trace_kernel_ring.NetworkTests.setUp
-    listen = test_trace_kernel_ring.NetworkTests.listen
-    connect = test_trace_kernel_ring.NetworkTests.connect
+    setUp: Any = test_trace_kernel_ring.NetworkTests.setUp
+    listen: Any = test_trace_kernel_ring.NetworkTests.listen
+    connect: Any = test_trace_kernel_ring.NetworkTests.connect
 
     def start(self, *words: object) -> tuple[Child, Deferred[str]]:
         """

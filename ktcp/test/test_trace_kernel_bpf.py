@@ -26,7 +26,7 @@ class FilterTests(SynchronousTestCase):
             code, true, false, operand = steps[place]
             place += 1
             if code == bpf.RET:
-                return operand
+                return int(operand)
             if code in (bpf.JEQ, bpf.JSET):
                 place += true if (a == operand if code == bpf.JEQ else a & operand) else false
             elif operand == bpf.PACKET_TYPE:

@@ -43,7 +43,7 @@ class DiagTests(SynchronousTestCase):
         Sockets that share a port (SO_REUSEPORT) are told apart.
         """
         enterNamespace(self)
-        servers = []
+        servers: list[socket.socket] = []
         for _ in range(2):
             server = socket.socket()
             self.addCleanup(server.close)

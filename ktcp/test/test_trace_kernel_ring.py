@@ -5,6 +5,7 @@ Tests for L{ktcp.trace.kernel.ring}, beside a real kernel.
 from __future__ import annotations
 
 import socket
+from collections import Counter
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,6 +26,7 @@ class NetworkTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         kernel("packet sockets")
+        self.taken: Counter[Capture] = Counter()
         enterNamespace(self)
         self.server = self.listen("127.0.0.1", socket.AF_INET)
         self.port = self.server.getsockname()[1]
@@ -54,15 +56,18 @@ class NetworkTests(SynchronousTestCase):
 
     def take(self, capture: Capture) -> list[Frame]:
         """
-        All frames so far: the last block is handed over when it has waited long enough.
+        All frames so far, as many as the kernel says; the last block is handed over when it
+        has waited long enough.
         """
         found: list[Frame] = []
-        while True:
-            capture.wait(10 * BLOCK_TIMEOUT_MS / 1000)
-            more = list(capture.frames())
-            if not more:
+        for _ in range(100):
+            found += capture.frames()
+            capture.count()
+            if self.taken[capture] + len(found) == capture.seen - capture.drops:
+                self.taken[capture] += len(found)
                 return found
-            found += more
+            capture.wait(10 * BLOCK_TIMEOUT_MS / 1000)
+        self.fail(f"{len(found)} of {capture.seen} frames, {capture.drops} lost")
 
 
 class RingTests(NetworkTests):

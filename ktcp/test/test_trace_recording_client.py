@@ -5,6 +5,7 @@ Tests for L{ktcp.trace.recording.client}.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -81,7 +82,7 @@ class ClientTests(SynchronousTestCase):
         """
         for count, clients in ((5, 1), (5, 2), (3, 8)):
             made: list[int] = []
-            done = runMany(count, clients, lambda made=made: made.append(1))
+            done = runMany(count, clients, partial(made.append, 1))
             spans = done["spans"]
             assert isinstance(spans, list)
             self.assertEqual((count, count), (len(made), len(spans)))

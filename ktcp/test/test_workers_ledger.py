@@ -2,7 +2,10 @@
 Tests for L{ktcp.workers.ledger}.
 """
 
+from __future__ import annotations
+
 import os
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,16 +18,16 @@ class LedgerTests(SynchronousTestCase):
     The counters of several processes; here all of them are this one.
     """
 
-    def setUp(self):
+    def setUp(self) -> None:
         self.layout = Layout(["http"])
         self.ledger = Ledger(self.layout)
         self.addCleanup(os.close, self.ledger.descriptor)
 
-    def start(self, place):
+    def start(self, place: int) -> Any:
         row = self.ledger.open(place)
         return row, Counters(self.layout, mapRow(self.ledger.descriptor, row, self.layout))
 
-    def test_sum(self):
+    def test_sum(self) -> None:
         """
         What each process counts is seen at once, in the sum and by its place.
         """
@@ -37,7 +40,7 @@ class LedgerTests(SynchronousTestCase):
         workers = self.ledger.workers()
         self.assertEqual([w.value("limits") for w in workers.values()], [1, 2])
 
-    def test_dead(self):
+    def test_dead(self) -> None:
         """
         What a process has counted is kept when it is no more, the row of the next
         begins with nothing, and connections that it had are not open.
@@ -60,7 +63,7 @@ class LedgerTests(SynchronousTestCase):
             self.assertEqual(snapshot.value("worker_restarts"), 1)
             self.assertEqual(snapshot.value("cthread_err"), 0)
 
-    def test_overlap(self):
+    def test_overlap(self) -> None:
         """
         Two processes in one place, as while it is replaced, do not count over each other.
         """
@@ -72,7 +75,7 @@ class LedgerTests(SynchronousTestCase):
         self.assertEqual(self.ledger.workers()[1].value("limits", "idle"), 20)
         self.assertEqual(self.ledger.snapshot().value("worker_restarts"), 1)
 
-    def test_neverServed(self):
+    def test_neverServed(self) -> None:
         """
         A process that ended before it served is told apart.
         """

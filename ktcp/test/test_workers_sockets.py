@@ -94,7 +94,7 @@ class SocketsTests(SynchronousTestCase):
             self.assertEqual(host, kind("TCP", interface, host.port))
             client = socket.create_connection((interface, host.port))
             self.addCleanup(client.close)
-            self.successResultOf(port.stopListening())  # type: ignore[arg-type]  # a Deferred
+            self.successResultOf(port.stopListening())
             self.assertRaises(
                 ConnectionRefusedError, socket.create_connection, (interface, host.port)
             )

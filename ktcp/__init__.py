@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ktcp.echo import ChargenFactory, DiscardFactory, EchoFactory
+    from ktcp.http.errors import HTTPError
     from ktcp.http.factory import HTTPFactory
     from ktcp.http.headers import Headers
+    from ktcp.http.limits import Limits
     from ktcp.http.message import Request, Response
     from ktcp.http.router import Router
     from ktcp.http.static import StaticFiles
@@ -26,8 +28,10 @@ __all__ = [
     "ChargenFactory",
     "DiscardFactory",
     "EchoFactory",
+    "HTTPError",
     "HTTPFactory",
     "Headers",
+    "Limits",
     "Request",
     "Response",
     "Router",
@@ -39,8 +43,10 @@ _ROOMS = {
     "ChargenFactory": "ktcp.echo",
     "DiscardFactory": "ktcp.echo",
     "EchoFactory": "ktcp.echo",
+    "HTTPError": "ktcp.http.errors",
     "HTTPFactory": "ktcp.http.factory",
     "Headers": "ktcp.http.headers",
+    "Limits": "ktcp.http.limits",
     "Request": "ktcp.http.message",
     "Response": "ktcp.http.message",
     "Router": "ktcp.http.router",

@@ -77,7 +77,7 @@ def run(job: Job, progress: Watch | None = None) -> Result:
     """
     raiseDescriptors(job.plan.connections, job.plan.processes)
     probe(job.target, min(job.plan.timeout, PROBE_SECONDS))
-    started = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
     if job.mode == "barrier":
         return _barrier(job, started, progress or _nobody)
     tally = Tally(job.plan.processes)

@@ -23,12 +23,11 @@ PAGE = Path(ktcp.__file__).parent.parent / "docs" / "reference" / "api.rst"
 # What is promised, by the module that it is imported from.
 PUBLIC = {
     "ktcp": (
-        *("HTTPFactory", "Request", "Response", "Headers", "Router", "StaticFiles"),
+        *("HTTPFactory", "Request", "Response", "Headers", "HTTPError", "Limits"),
+        *("Router", "StaticFiles"),
         *("EchoFactory", "DiscardFactory", "ChargenFactory"),
     ),
-    "ktcp.http.errors": ("HTTPError",),
     "ktcp.http.flow": ("RequestBody",),
-    "ktcp.http.limits": ("Limits",),
     "ktcp.http.accesslog": ("AccessLog",),
     "ktcp.http.compress": ("Compression",),
     "ktcp.http.forwarded": ("Forwarding",),

@@ -17,28 +17,8 @@ HEAVY = "print([name for name in ('twisted.internet.reactor', 'h11') if name in 
 
 class PublicTests(SynchronousTestCase):
     """
-    The names that users import.
+    The names that users import; L{ktcp.test.test_public} has which.
     """
-
-    def test_names(self) -> None:
-        """
-        These names are promised.
-        """
-        self.assertEqual(
-            ktcp.__all__,
-            [
-                "ChargenFactory",
-                "DiscardFactory",
-                "EchoFactory",
-                "HTTPFactory",
-                "Headers",
-                "Request",
-                "Response",
-                "Router",
-                "StaticFiles",
-                "__version__",
-            ],
-        )
 
     def test_loaded(self) -> None:
         """

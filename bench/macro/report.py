@@ -190,16 +190,30 @@ def headline(result: Data) -> str:
         lines.append(f"| | ktcp, {unit} | {' | '.join(f'x {peer}' for peer in shown)} |")
         lines.append("|---|---:|" + "---:|" * len(shown))
         for row in present:
-            ratios = [row["ratios"].get(peer, {}).get(row["figure"]) for peer in shown]
             cells = [row["title"], number(row["peers"][row["subject"]][row["figure"]]["median"])]
-            cells += [number(ratio["median"]) if ratio else "" for ratio in ratios]
+            cells += [_ratioTo(row, peer) for peer in shown]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
+    lines += ["In brackets: per processor second, where the client was the limit.", ""]
     met = sum(bar["met"] is True for bar in result["bars"])
     lines.append(
         f"Of {len(result['bars'])} bars that ktcp has set itself, {met} were met in this run."
     )
     return "\n".join(lines) + "\n"
+
+
+def _ratioTo(row: Data, peer: str) -> str:
+    """
+    The ratio to a peer; where the client was the limit of that, and so flatters ktcp, per
+    processor second as well.
+    """
+    ratios = row["ratios"].get(peer, {})
+    if row["figure"] not in ratios:
+        return ""
+    text = number(ratios[row["figure"]]["median"])
+    if clientBound(row["peers"][peer]) and "perCpu" in ratios:
+        text += f" ({number(ratios['perCpu']['median'])})"
+    return text
 
 
 def draw(result: Data, path: Path) -> None:

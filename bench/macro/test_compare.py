@@ -356,17 +356,22 @@ class ReportTests(SynchronousTestCase):
     def test_headline(self) -> None:
         """
         README has a table for each kind of row that was measured, with the ratios
-        to its peers, and says how many bars were met.
+        to its peers, per processor second too where a busy client flatters ktcp, and
+        says how many bars were met.
         """
         figures = {"rate": {"median": 1000.0}}
+        bound = {**figures, "serverCpu": {"median": 0.8}, "clientCpu": {"median": 0.99}}
         row = {
             "name": "echo",
             "title": "echo 64 B",
             "unit": "echoes/s",
             "subject": "ktcp",
             "figure": "rate",
-            "peers": {"ktcp": figures, "Twisted": figures},
-            "ratios": {"Twisted": {"rate": {"median": 2.5, "low": 2.0, "high": 3.0}}},
+            "peers": {"ktcp": figures, "Twisted": figures, "C epoll": bound},
+            "ratios": {
+                "Twisted": {"rate": {"median": 2.5}},
+                "C epoll": {"rate": {"median": 0.9}, "perCpu": {"median": 0.7}},
+            },
         }
         result = {
             "rows": [row],
@@ -375,8 +380,9 @@ class ReportTests(SynchronousTestCase):
         self.patch(report, "machineLine", lambda result: "machine")
         self.assertEqual(
             report.headline(result),
-            "machine.\n\n| | ktcp, echoes/s | x Twisted |\n|---|---:|---:|\n"
-            "| echo 64 B | 1,000 | 2.50 |\n\n"
+            "machine.\n\n| | ktcp, echoes/s | x C epoll | x Twisted |\n|---|---:|---:|---:|\n"
+            "| echo 64 B | 1,000 | 0.90 (0.70) | 2.50 |\n\n"
+            "In brackets: per processor second, where the client was the limit.\n\n"
             "Of 3 bars that ktcp has set itself, 1 were met in this run.\n",
         )
 

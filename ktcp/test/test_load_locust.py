@@ -67,9 +67,10 @@ class LocustTests(TestCase):
         master = self.locust(
             *("--headless", "--master", "--expect-workers", 2, "--expect-workers-max-wait", 60),
             *("--master-bind-host", "127.0.0.1", "--master-bind-port", control),
-            *("--users", 4, "--spawn-rate", 4, "--run-time", "2s", "--stop-timeout", 2),
+            # Workers that have few turns of the processors take a second to begin.
+            *("--users", 4, "--spawn-rate", 4, "--run-time", "4s", "--stop-timeout", 2),
             *("--host", f"http://127.0.0.1:{http}", "--echo-address", f"127.0.0.1:{echo}"),
-            *("--csv", report, "--reset-stats"),
+            *("--csv", report),
         )
         workers = [
             self.locust("--worker", "--master-host", "127.0.0.1", "--master-port", control)

@@ -20,6 +20,7 @@ due together, and with a thousand of them let go at once everybody waited for 10
 
 from __future__ import annotations
 
+from collections import deque
 from math import ceil
 from typing import Any, Protocol
 
@@ -81,7 +82,7 @@ class Wheel:
         self._places: dict[Watched, int] = {}
         self._call: Any = None
         # Whose bucket's turn has come, and the call that goes on with them.
-        self._ripe: list[Watched] = []
+        self._ripe: deque[Watched] = deque()
         self._slice: Any = None
         self.lasts = False
         self.now = 0
@@ -168,8 +169,8 @@ class Wheel:
         Ask some of those whose tick has come.
         """
         self._slice = None
-        some, self._ripe = self._ripe[:_SLICE], self._ripe[_SLICE:]
-        for watched in some:
+        ripe = self._ripe
+        for watched in [ripe.popleft() for _ in range(min(_SLICE, len(ripe)))]:
             # One that expired before it may have had this one forgotten.
             if self._places.pop(watched, None) is None:
                 continue
@@ -182,5 +183,5 @@ class Wheel:
                 watched.expire()
         if not self._places:
             self._stop()
-        elif self._ripe:
+        elif ripe:
             self._slice = self._reactor.callLater(0, self._reap)

@@ -54,7 +54,7 @@ class Wheel:
 
     @ivar now: Ticks since the wheel was made, as of its last turn, which was
         less than a tick ago while anything is held.
-    @ivar lasts: See L{last}.
+    @ivar isKept: See L{keepTurning}.
     """
 
     __slots__ = (
@@ -65,7 +65,7 @@ class Wheel:
         "_ripe",
         "_slice",
         "_start",
-        "lasts",
+        "isKept",
         "now",
     )
 
@@ -84,7 +84,7 @@ class Wheel:
         # Whose bucket's turn has come, and the call that goes on with them.
         self._ripe: deque[Watched] = deque()
         self._slice: Any = None
-        self.lasts = False
+        self.isKept = False
         self.now = 0
 
     def after(self, since: int, seconds: float) -> int:
@@ -115,16 +115,16 @@ class Wheel:
         place = self._places.pop(watched, None)
         if place is not None:
             self._take(watched, place)
-        if not (self._places or self.lasts):
+        if not (self._places or self.isKept):
             self._stop()
 
-    def last(self, lasts: bool) -> None:
+    def keepTurning(self, isKept: bool) -> None:
         """
-        @param lasts: When nothing is held any more, turn on until the next tick:
+        @param isKept: When nothing is held any more, turn on until the next tick:
             for a server that is open, and whose next connection is about to come.
         """
-        self.lasts = lasts
-        if not (self._places or lasts):
+        self.isKept = isKept
+        if not (self._places or isKept):
             self._stop()
 
     def _put(self, watched: Watched, place: int) -> None:

@@ -131,13 +131,13 @@ class HTTPFactory(Factory):
         """
         The first listener has opened.
         """
-        self.wheel.last(True)
+        self.wheel.keepTurning(True)
 
     def stopFactory(self) -> None:
         """
         The last listener has closed.
         """
-        self.wheel.last(False)
+        self.wheel.keepTurning(False)
 
     def acceptableProtocols(self) -> list[bytes]:
         """
